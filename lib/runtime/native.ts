@@ -1,0 +1,166 @@
+/**
+ * The two addons as TypeScript sees them: what native/base/addon.cpp and native/engine/addon.cpp export.
+ * Nothing else in lib/ loads native code.
+ *
+ * Promises are settled from native threads; every method checks only what memory safety depends on, because the
+ * callers in lib/ have checked the rest in whole sentences.
+ */
+
+/** Rows laid end to end, no padding. Row r is ids[offsets[r] .. offsets[r + 1]); offsets[0] is 0, the last equals ids.length. */
+export interface RaggedBatch {
+	readonly ids: Int32Array;
+	readonly offsets: Int32Array;
+	/** One class index a row. */
+	readonly labels?: Int32Array;
+}
+
+/** What a BERT tokenizer is made of. */
+export interface TokenizerSpec {
+	/** Token of every id, in order; '' where a tokenizer.json leaves a hole. */
+	readonly tokens: readonly string[];
+	readonly lowercase: boolean;
+	/** null means "as lowercase". */
+	readonly stripAccents: boolean | null;
+	readonly handleChineseChars: boolean;
+	readonly cleanText: boolean;
+	readonly unkToken: string;
+	readonly clsToken: string;
+	readonly sepToken: string;
+	readonly padToken: string;
+	readonly maskToken: string;
+	/** Matched in raw text before anything else; ids come from `tokens`. */
+	readonly specialTokens: readonly string[];
+	/** '##' */
+	readonly continuingPrefix: string;
+	/** 100: longer words become one [UNK]. */
+	readonly maxWordCodePoints: number;
+}
+
+export interface EncodeOptions {
+	/** Longest row, special tokens included; 0 for no limit. At least 2. */
+	readonly maxLength: number;
+	/** Whether [CLS] and [SEP] are put around each row. */
+	readonly addSpecialTokens: boolean;
+	/** Whether special-token text inside a text becomes the special id (Transformers' behaviour). */
+	readonly matchSpecialTokens: boolean;
+	/** Whether `spans` is wanted. */
+	readonly spans: boolean;
+}
+
+export interface RaggedEncoding {
+	readonly ids: Int32Array;
+	/** int32[rows + 1] */
+	readonly offsets: Int32Array;
+	/** 1 where a row was cut to maxLength. */
+	readonly truncated: Uint8Array;
+	/** int32[2 * ids.length]: [start, end) of each token in UTF-16 code units of its text; [0, 0] for added specials. Only with `spans`. */
+	readonly spans?: Int32Array;
+}
+
+export interface NativeTokenizer {
+	/** On the calling thread: for one text. */
+	encodeSync(texts: readonly string[], options: EncodeOptions): RaggedEncoding;
+	/** Off the calling thread: for many. */
+	encode(texts: readonly string[], options: EncodeOptions): Promise<RaggedEncoding>;
+	close(): void;
+}
+
+/** Sizes and rates of a DistilBERT, already read from config.json and checked. */
+export interface ModelShape {
+	readonly vocabSize: number;
+	readonly maxPositions: number;
+	readonly layers: number;
+	readonly heads: number;
+	readonly dim: number;
+	readonly hiddenDim: number;
+	/** Number of outputs of the classifier. */
+	readonly labels: number;
+	/** Activation of the feed-forward block. */
+	readonly activation: 'gelu' | 'relu';
+}
+
+export interface NativePredictor {
+	/** float32[rows * labels], row-major. */
+	logits(batch: RaggedBatch): Promise<Float32Array>;
+	/** Frees the weights at once; calls already queued finish first. */
+	close(): Promise<void>;
+}
+
+export interface PredictorOptions {
+	/** Absolute path of a .safetensors file. */
+	readonly weights: string;
+	readonly shape: ModelShape;
+	/** 0: one per physical core. */
+	readonly threads: number;
+}
+
+export interface BaseAddon {
+	readonly Tokenizer: new (spec: TokenizerSpec) => NativeTokenizer;
+	/** Reads the weights off the calling thread. */
+	openPredictor(options: PredictorOptions): Promise<NativePredictor>;
+	/** torch.randperm(n) of a fresh CPU generator: MT19937 seeded with the low 32 bits of `seed`. */
+	permutation(seed: number, n: number): Int32Array;
+	/** dlopen / LoadLibrary of an absolute path; throws with code LIBRARY_OPEN_FAILED and the system's own words. */
+	openLibrary(path: string, options: { readonly global: boolean }): void;
+	/** Absolute paths of shared libraries mapped into this process (Linux; empty elsewhere). */
+	mappedLibraries(): string[];
+	/** Instruction set the kernels chose (DISTILTUNE_ISA forces a lower one) and physical cores. */
+	cpu(): { readonly isa: 'avx512' | 'avx2' | 'neon' | 'scalar'; readonly cores: number };
+	/** Names, dtypes and shapes of a .safetensors file, checked; no tensor data is read. */
+	safetensorsHeader(path: string): { readonly name: string; readonly dtype: string; readonly shape: number[] }[];
+}
+
+export interface SessionOptions {
+	/** Absolute path of a .safetensors file holding a body, with or without a head; BERT-named encoders fold in. */
+	readonly weights: string;
+	readonly shape: ModelShape;
+	readonly dropout: number;
+	readonly attentionDropout: number;
+	readonly classifierDropout: number;
+	/** Standard deviation of a newly drawn head. */
+	readonly initializerRange: number;
+	/** Seeds the head's values where the file has none, and the dropout masks. */
+	readonly seed: number;
+	readonly optimizer: {
+		readonly beta1: number;
+		readonly beta2: number;
+		readonly epsilon: number;
+		/** Applied to every parameter but biases and LayerNorm. */
+		readonly weightDecay: number;
+		/** 0 disables clipping. */
+		readonly maxGradNorm: number;
+	};
+	readonly threads: number;
+	/** 'cpu': our kernels; 'aten': plain ATen, the slow twin. */
+	readonly ops: 'cpu' | 'aten';
+}
+
+export interface StepResult {
+	/** Mean loss of each micro-batch. */
+	readonly losses: Float64Array;
+	/** L2 norm of all gradients before clipping, summed in double. */
+	readonly gradNorm: number;
+}
+
+export interface NativeSession {
+	/** Parameters the file did not have and that were drawn from the seed. */
+	readonly initialized: readonly string[];
+	/** Keys of the file that a classifier has no use for. */
+	readonly ignored: readonly string[];
+	/** One optimizer step over one or more micro-batches (their mean losses are averaged). Rejects with SESSION_BUSY during another call. */
+	step(batches: readonly RaggedBatch[], learningRate: number): Promise<StepResult>;
+	/** Evaluation mode, no dropout: float32[rows * labels]. */
+	logits(batch: RaggedBatch): Promise<Float32Array>;
+	/** A copy of one parameter by its checkpoint name. */
+	parameter(name: string): Promise<Float32Array>;
+	/** Writes all parameters as F32 safetensors to `path` (the caller owns temporary names and renames). */
+	saveWeights(path: string): Promise<void>;
+	/** Frees native memory; waits for a running call. Later calls reject with SESSION_CLOSED. Closing twice is fine. */
+	close(): Promise<void>;
+}
+
+export interface EngineAddon {
+	/** major.minor.patch of the libtorch headers this engine was built with. */
+	readonly torchVersion: string;
+	openSession(options: SessionOptions): Promise<NativeSession>;
+}
