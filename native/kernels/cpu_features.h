@@ -1,0 +1,14 @@
+#pragma once
+
+namespace distiltune::kernels {
+
+enum class Isa { scalar, neon, avx2, avx512 };
+
+/** Best instruction set of this CPU and operating system, or the lower one that DISTILTUNE_ISA names. Read once. */
+Isa isa();
+const char* name(Isa isa);
+
+/** Physical cores this process may use: affinity and the cgroup's CPU quota counted. At least 1. */
+int usable_cores();
+
+}  // namespace distiltune::kernels

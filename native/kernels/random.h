@@ -1,0 +1,23 @@
+#pragma once
+#include <cstdint>
+
+namespace distiltune::kernels {
+
+/** torch's CPU generator: MT19937 (Matsumoto and Nishimura 1998) seeded with the low 32 bits of the seed. */
+class Generator {
+ public:
+  explicit Generator(uint64_t seed);
+  uint32_t next();
+
+ private:
+  uint32_t state_[624];
+  int index_;
+};
+
+/** torch.randperm(n) for n < 2^32: n - 1 draws, a[i] swapped with a[i + draw % (n - i)]. */
+void permutation(Generator& generator, int32_t* out, int64_t n);
+
+/** Tensor.normal_(0, std) for a contiguous float tensor, in torch's two orders of drawing (below 16 values and from 16 on). */
+void normal(Generator& generator, float std, float* out, int64_t n);
+
+}  // namespace distiltune::kernels

@@ -1,0 +1,40 @@
+#pragma once
+#include <napi.h>
+
+#include <atomic>
+#include <functional>
+#include <memory>
+
+namespace distiltune::node {
+
+/** Set when the environment that asked is going away; long work looks at it now and then and throws. */
+using Cancelled = std::atomic<bool>;
+
+/**
+ * Jobs of one environment (the main thread or a worker), run one after another on the addon's one native thread, in the
+ * order they were asked for; each settles one promise. The thread is shared by all environments of the process, started by
+ * the first job and joined when the last environment leaves. A pending job keeps the event loop alive, an idle queue does
+ * not. When an environment is torn down its waiting jobs are dropped, its running one is cancelled and waited for.
+ *
+ * Make one per environment and keep it in the instance data.
+ */
+class Jobs {
+ public:
+  /** Called back on the JavaScript thread with a handle scope open; its value resolves the promise. */
+  using Finish = std::function<Napi::Value(Napi::Env)>;
+  /** Runs on the native thread; touches no JavaScript; returns what is to be done with its result. */
+  using Work = std::function<Finish(const Cancelled&)>;
+
+  explicit Jobs(Napi::Env env);
+  ~Jobs();
+  Jobs(const Jobs&) = delete;
+  Jobs& operator=(const Jobs&) = delete;
+
+  Napi::Promise queue(Napi::Env env, Work work);
+
+ private:
+  struct Environment;
+  std::shared_ptr<Environment> environment_;
+};
+
+}  // namespace distiltune::node
