@@ -22,7 +22,7 @@ class Jobs {
  public:
   /** Called back on the JavaScript thread with a handle scope open; its value resolves the promise. */
   using Finish = std::function<Napi::Value(Napi::Env)>;
-  /** Runs on the native thread; touches no JavaScript; returns what is to be done with its result. */
+  /** Runs and is destroyed on the native thread: it may hold no Napi reference. Returns what is to be done with its result. */
   using Work = std::function<Finish(const Cancelled&)>;
 
   explicit Jobs(Napi::Env env);

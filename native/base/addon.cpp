@@ -1,0 +1,19 @@
+#include <napi.h>
+
+#include "instance.h"
+#include "loader.h"
+#include "machine.h"
+#include "predictor.h"
+#include "tokenizer.h"
+
+// The list of what TypeScript may call: interface BaseAddon in lib/runtime/native.ts.
+static Napi::Object initialise(Napi::Env env, Napi::Object exports) {
+  env.SetInstanceData(new distiltune::base::Instance(env));
+  distiltune::base::export_loader(env, exports);     // openLibrary, mappedLibraries
+  distiltune::base::export_machine(env, exports);    // cpu, permutation
+  distiltune::base::export_tokenizer(env, exports);  // Tokenizer
+  distiltune::base::export_predictor(env, exports);  // openPredictor, safetensorsHeader
+  return exports;
+}
+
+NODE_API_MODULE(base, initialise)
