@@ -1,0 +1,44 @@
+#pragma once
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "shape.h"
+
+namespace distiltune::model {
+
+/** One parameter of DistilBertForSequenceClassification. */
+struct ParameterInfo {
+  std::string name;  // as in a checkpoint: "distilbert.transformer.layer.0.attention.q_lin.weight"
+  int64_t rows;
+  int64_t cols;  // 0: a vector of `rows` values
+  bool decay;    // weight decay applies: neither a bias nor part of a LayerNorm
+
+  int64_t count() const { return cols == 0 ? rows : rows * cols; }
+};
+
+/** Places in parameters(): four embedding tensors, sixteen per layer, four of the head. */
+inline constexpr int64_t embedding_parameters = 4;
+inline constexpr int64_t layer_parameters = 16;
+inline constexpr int64_t head_parameters = 4;
+
+/** Every parameter in the order Transformers registers them. */
+std::vector<ParameterInfo> parameters(const Shape& shape);
+
+/** What became of the two sides that need not match. */
+struct Loaded {
+  /** Head parameters the file does not have; their destinations were left as they were. */
+  std::vector<std::string> initialized;
+  /** The file's own keys that a classifier has no use for: masked-LM and pooling heads, position_ids. */
+  std::vector<std::string> ignored;
+};
+
+/**
+ * Reads a .safetensors file into one float array per entry of parameters(shape), each of exactly count() floats.
+ * Accepts names with or without the prefix `distilbert.`, old gamma / beta names, and BERT encoders (with or without `bert.`),
+ * whose token-type row 0 is added to every row of the word table. Throws SAFETENSORS_INVALID, TENSOR_MISSING,
+ * TENSOR_UNEXPECTED, TENSOR_SHAPE or TENSOR_DTYPE; all names and shapes are checked before the first value is read.
+ */
+Loaded load_weights(const std::string& path, const Shape& shape, float* const* destinations);
+
+}  // namespace distiltune::model
