@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "../files/safetensors.h"
 #include "shape.h"
 
 namespace distiltune::model {
@@ -27,18 +28,35 @@ std::vector<ParameterInfo> parameters(const Shape& shape);
 
 /** What became of the two sides that need not match. */
 struct Loaded {
-  /** Head parameters the file does not have; their destinations were left as they were. */
+  /** Head parameters the file does not have; nothing is read for them. */
   std::vector<std::string> initialized;
   /** The file's own keys that a classifier has no use for: masked-LM and pooling heads, position_ids. */
   std::vector<std::string> ignored;
 };
 
 /**
- * Reads a .safetensors file into one float array per entry of parameters(shape), each of exactly count() floats.
- * Accepts names with or without the prefix `distilbert.`, old gamma / beta names, and BERT encoders (with or without `bert.`),
- * whose token-type row 0 is added to every row of the word table. Throws SAFETENSORS_INVALID, TENSOR_MISSING,
- * TENSOR_UNEXPECTED, TENSOR_SHAPE or TENSOR_DTYPE; all names and shapes are checked before the first value is read.
+ * The parameters in one .safetensors file. Accepts names with or without the prefix `distilbert.`, old gamma / beta names, and
+ * BERT encoders (with or without `bert.`), whose token-type row 0 is added to every row of the word table.
  */
+class WeightsFile {
+ public:
+  /** Checks every name, shape and dtype; reads no values. Throws MODEL_SHAPE_INVALID, what SafetensorsReader throws,
+   *  TENSOR_MISSING, TENSOR_UNEXPECTED, TENSOR_SHAPE or TENSOR_DTYPE. */
+  WeightsFile(const std::string& path, const Shape& shape);
+
+  const Loaded& loaded() const { return loaded_; }
+  /** Reads parameters(shape)[place] into count() floats; false, and `out` untouched, where loaded().initialized has it. */
+  bool read(size_t place, float* out) const;
+
+ private:
+  files::SafetensorsReader file_;
+  Shape shape_;
+  std::vector<const files::TensorEntry*> entries_;  // one per parameter, null where the file has none
+  const files::TensorEntry* token_types_ = nullptr;
+  Loaded loaded_;
+};
+
+/** All of them: one float array per entry of parameters(shape), each of exactly count() floats. */
 Loaded load_weights(const std::string& path, const Shape& shape, float* const* destinations);
 
 }  // namespace distiltune::model

@@ -1,0 +1,70 @@
+#include <algorithm>
+#include <cstdio>
+#include <functional>
+#include <numeric>
+
+#include "safetensors.h"
+
+namespace distiltune::files {
+namespace {
+
+std::string quoted(const std::string& text) {
+  std::string out = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') {
+      out += '\\';
+      out += c;
+    } else if (static_cast<unsigned char>(c) < 0x20) {
+      char escape[8];
+      std::snprintf(escape, sizeof escape, "\\u%04x", static_cast<unsigned>(c));
+      out += escape;
+    } else {
+      out += c;
+    }
+  }
+  return out + '"';
+}
+
+uint64_t count(const FloatTensor& tensor) {
+  return std::accumulate(tensor.shape.begin(), tensor.shape.end(), uint64_t{1}, std::multiplies<>());
+}
+
+}  // namespace
+
+void write_safetensors(const std::string& path, const std::vector<FloatTensor>& tensors,
+                       const std::map<std::string, std::string>& metadata) {
+  std::vector<const FloatTensor*> sorted;
+  for (const FloatTensor& tensor : tensors) sorted.push_back(&tensor);
+  std::sort(sorted.begin(), sorted.end(), [](auto* a, auto* b) { return a->name < b->name; });
+
+  std::string header = "{";
+  const auto key = [&](const std::string& name) { header += (header.size() > 1 ? "," : "") + quoted(name) + ":"; };
+  if (!metadata.empty()) {
+    key("__metadata__");
+    header += '{';
+    for (const auto& [name, value] : metadata) header += (header.back() == '{' ? "" : ",") + quoted(name) + ":" + quoted(value);
+    header += '}';
+  }
+  uint64_t end = 0;
+  for (const FloatTensor* tensor : sorted) {
+    const uint64_t begin = end;
+    end += count(*tensor) * sizeof(float);
+    std::string shape;
+    for (const uint64_t size : tensor->shape) shape += (shape.empty() ? "" : ",") + std::to_string(size);
+    key(tensor->name);
+    header += "{\"dtype\":\"F32\",\"shape\":[" + shape + "],\"data_offsets\":[" + std::to_string(begin) + "," +
+              std::to_string(end) + "]}";
+  }
+  header += '}';
+  header.append((8 - header.size() % 8) % 8, ' ');
+
+  OutputFile file(path);
+  unsigned char length[8];
+  for (int i = 0; i < 8; ++i) length[i] = static_cast<unsigned char>(static_cast<uint64_t>(header.size()) >> (8 * i));
+  file.write(length, sizeof length);
+  file.write(header.data(), header.size());
+  for (const FloatTensor* tensor : sorted) file.write(tensor->data, static_cast<size_t>(count(*tensor)) * sizeof(float));
+  file.finish();
+}
+
+}  // namespace distiltune::files

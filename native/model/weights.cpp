@@ -1,0 +1,150 @@
+#include "weights.h"
+
+#include <map>
+#include <set>
+
+#include "../failure.h"
+#include "names.h"
+
+namespace distiltune::model {
+namespace {
+
+using files::SafetensorsReader;
+using files::TensorEntry;
+
+constexpr size_t word_embeddings = 0;  // place in parameters()
+
+bool is_head(const std::string& name) { return name.rfind("pre_classifier.", 0) == 0 || name.rfind("classifier.", 0) == 0; }
+
+std::string few(const std::vector<std::string>& names) {
+  constexpr size_t shown = 5;
+  std::string text;
+  for (size_t i = 0; i < names.size() && i < shown; ++i) text += (i ? ", `" : "`") + names[i] + "`";
+  return names.size() > shown ? text + " and " + std::to_string(names.size() - shown) + " more" : text;
+}
+
+void check_tensor(const SafetensorsReader& file, const TensorEntry& entry, const std::vector<uint64_t>& expected) {
+  if (entry.shape != expected)
+    throw Failure("TENSOR_SHAPE",
+                  "`" + entry.name + "` in " + file.path() + " is " + files::shape_text(entry.shape) + ", expected " +
+                      files::shape_text(expected) + " after config.json",
+                  "config.json and the weights must come from one model; check its sizes and its number of labels");
+  if (entry.dtype != "F32" && entry.dtype != "F16" && entry.dtype != "BF16")
+    throw Failure("TENSOR_DTYPE", "`" + entry.name + "` in " + file.path() + " is " + entry.dtype + ", expected F32, F16 or BF16");
+}
+
+struct Contents {
+  std::map<std::string, const TensorEntry*> parameters;  // by Transformers' name
+  const TensorEntry* token_types = nullptr;
+  std::vector<std::string> ignored;
+};
+
+/** What each of the file's tensors is; refuses what a DistilBERT classifier does not know. */
+Contents sort_out(const SafetensorsReader& file, const std::vector<ParameterInfo>& wanted) {
+  std::set<std::string> known;
+  for (const ParameterInfo& parameter : wanted) known.insert(parameter.name);
+
+  Contents contents;
+  std::vector<std::string> keys, unexpected;
+  for (const TensorEntry& entry : file.tensors()) keys.push_back(entry.name);
+  const Naming naming = naming_of(keys);
+  for (const TensorEntry& entry : file.tensors()) {
+    const Role role = role_of(entry.name, naming);
+    if (role.kind == Role::ignored) {
+      contents.ignored.push_back(entry.name);
+    } else if (role.kind == Role::token_types) {
+      contents.token_types = &entry;
+    } else if (known.count(role.parameter) == 0) {
+      unexpected.push_back(entry.name);
+    } else if (!contents.parameters.emplace(role.parameter, &entry).second) {
+      throw Failure("TENSOR_UNEXPECTED", "`" + entry.name + "` and `" + contents.parameters[role.parameter]->name + "` in " +
+                                             file.path() + " are both " + role.parameter);
+    }
+  }
+  if (!unexpected.empty())
+    throw Failure("TENSOR_UNEXPECTED",
+                  few(unexpected) + " in " + file.path() + ": not part of the DistilBERT classifier that config.json describes",
+                  "config.json and the weights must come from one model; check n_layers and model_type");
+  return contents;
+}
+
+/** BERT adds (word + type) + position; row 0 of the types added to every word gives DistilBERT the same sums, bit for bit. */
+void add_token_type(const SafetensorsReader& file, const TensorEntry& types, const Shape& shape, float* words) {
+  std::vector<float> rows(static_cast<size_t>(types.count));
+  file.read(types, rows.data());
+  for (int64_t word = 0; word < shape.vocab_size; ++word)
+    for (int64_t i = 0; i < shape.dim; ++i) words[word * shape.dim + i] += rows[static_cast<size_t>(i)];
+}
+
+}  // namespace
+
+std::vector<ParameterInfo> parameters(const Shape& shape) {
+  std::vector<ParameterInfo> all;
+  const auto matrix = [&](const std::string& name, int64_t rows, int64_t cols) { all.push_back({name + ".weight", rows, cols, true}); };
+  const auto linear = [&](const std::string& name, int64_t outputs, int64_t inputs) {
+    matrix(name, outputs, inputs);
+    all.push_back({name + ".bias", outputs, 0, false});
+  };
+  const auto layer_norm = [&](const std::string& name) {
+    all.push_back({name + ".weight", shape.dim, 0, false});
+    all.push_back({name + ".bias", shape.dim, 0, false});
+  };
+  matrix("distilbert.embeddings.word_embeddings", shape.vocab_size, shape.dim);
+  matrix("distilbert.embeddings.position_embeddings", shape.max_positions, shape.dim);
+  layer_norm("distilbert.embeddings.LayerNorm");
+  for (int64_t i = 0; i < shape.layers; ++i) {
+    const std::string layer = "distilbert.transformer.layer." + std::to_string(i) + ".";
+    for (const char* name : {"q_lin", "k_lin", "v_lin", "out_lin"}) linear(layer + "attention." + name, shape.dim, shape.dim);
+    layer_norm(layer + "sa_layer_norm");
+    linear(layer + "ffn.lin1", shape.hidden_dim, shape.dim);
+    linear(layer + "ffn.lin2", shape.dim, shape.hidden_dim);
+    layer_norm(layer + "output_layer_norm");
+  }
+  linear("pre_classifier", shape.dim, shape.dim);
+  linear("classifier", shape.labels, shape.dim);
+  return all;
+}
+
+WeightsFile::WeightsFile(const std::string& path, const Shape& shape) : file_(path), shape_(shape) {
+  check(shape);
+  const std::vector<ParameterInfo> wanted = parameters(shape);
+  const Contents contents = sort_out(file_, wanted);
+  loaded_.ignored = contents.ignored;
+  token_types_ = contents.token_types;
+
+  std::vector<std::string> missing;
+  for (const ParameterInfo& parameter : wanted) {
+    const auto found = contents.parameters.find(parameter.name);
+    entries_.push_back(found == contents.parameters.end() ? nullptr : found->second);
+    if (entries_.back() == nullptr) {
+      (is_head(parameter.name) ? loaded_.initialized : missing).push_back(parameter.name);
+      continue;
+    }
+    std::vector<uint64_t> expected = {static_cast<uint64_t>(parameter.rows)};
+    if (parameter.cols != 0) expected.push_back(static_cast<uint64_t>(parameter.cols));
+    check_tensor(file_, *entries_.back(), expected);
+  }
+  if (!missing.empty())
+    throw Failure("TENSOR_MISSING", few(missing) + (missing.size() > 1 ? " are" : " is") + " missing in " + path,
+                  "config.json and the weights must come from one DistilBERT or BERT model");
+  if (token_types_) {
+    const bool some_rows = token_types_->shape.size() == 2 && token_types_->shape[0] > 0;
+    check_tensor(file_, *token_types_, {some_rows ? token_types_->shape[0] : 2, static_cast<uint64_t>(shape.dim)});
+  }
+}
+
+bool WeightsFile::read(size_t place, float* out) const {
+  if (entries_[place] == nullptr) return false;
+  file_.read(*entries_[place], out);
+  if (place == word_embeddings && token_types_) add_token_type(file_, *token_types_, shape_, out);
+  return true;
+}
+
+Loaded load_weights(const std::string& path, const Shape& shape, float* const* destinations) {
+  const WeightsFile file(path, shape);
+  const auto count = static_cast<size_t>(embedding_parameters + layer_parameters * shape.layers + head_parameters);
+  for (size_t place = 0; place < count; ++place) file.read(place, destinations[place]);
+  return file.loaded();
+}
+
+}  // namespace distiltune::model
