@@ -1,0 +1,126 @@
+#include "predictor.h"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "../failure.h"
+#include "../files/safetensors.h"
+#include "../model/predictor.h"
+#include "../node/error.h"
+#include "instance.h"
+
+namespace distiltune::base {
+namespace {
+
+/** What a NativePredictor's two methods share. `open` belongs to the JavaScript thread, `predictor` to the native one. */
+struct Handle {
+  bool open = true;
+  std::unique_ptr<model::Predictor> predictor;
+};
+
+int64_t integer(const Napi::Object& object, const char* key) { return object.Get(key).ToNumber().Int64Value(); }
+
+model::Shape to_shape(const Napi::Object& shape) {
+  const bool relu = shape.Get("activation").ToString().Utf8Value() == "relu";
+  return {integer(shape, "vocabSize"), integer(shape, "maxPositions"), integer(shape, "layers"),
+          integer(shape, "heads"),     integer(shape, "dim"),          integer(shape, "hiddenDim"),
+          integer(shape, "labels"),    relu ? model::Activation::relu : model::Activation::gelu};
+}
+
+std::vector<int32_t> to_vector(const Napi::Value& value) {
+  if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_int32_array)
+    throw Failure("BATCH_INVALID", "Expected `ids` and `offsets` to be Int32Array");
+  const auto array = value.As<Napi::Int32Array>();
+  return {array.Data(), array.Data() + array.ElementLength()};
+}
+
+node::Jobs::Work logits_work(std::shared_ptr<Handle> handle, std::vector<int32_t> ids, std::vector<int32_t> offsets) {
+  return [handle, ids = std::move(ids), offsets = std::move(offsets)](const node::Cancelled& cancelled) -> node::Jobs::Finish {
+    model::Predictor& predictor = *handle->predictor;
+    const model::Batch batch{ids.data(), offsets.data(), static_cast<int64_t>(offsets.size()) - 1};
+    model::check(batch, static_cast<int64_t>(ids.size()), predictor.shape());
+    auto logits = std::make_shared<std::vector<float>>(static_cast<size_t>(batch.rows * predictor.shape().labels));
+    predictor.logits(batch, logits->data(), cancelled);
+    return [logits](Napi::Env env) -> Napi::Value {
+      auto result = Napi::Float32Array::New(env, logits->size());
+      std::copy(logits->begin(), logits->end(), result.Data());
+      return result;
+    };
+  };
+}
+
+Napi::Promise rejected(Napi::Env env, const Failure& failure) {
+  const auto deferred = Napi::Promise::Deferred::New(env);
+  deferred.Reject(node::to_error(env, failure).Value());
+  return deferred.Promise();
+}
+
+Napi::Value logits(const Napi::CallbackInfo& info, const std::shared_ptr<Handle>& handle) {
+  const Napi::Env env = info.Env();
+  try {
+    if (!handle->open) throw Failure("PREDICTOR_CLOSED", "This predictor is closed");
+    const auto batch = info[0].ToObject();
+    return jobs(env).queue(env, logits_work(handle, to_vector(batch.Get("ids")), to_vector(batch.Get("offsets"))));
+  } catch (const Failure& failure) {
+    return rejected(env, failure);
+  }
+}
+
+Napi::Value close(const Napi::CallbackInfo& info, const std::shared_ptr<Handle>& handle) {
+  handle->open = false;
+  return jobs(info.Env()).queue(info.Env(), [handle](const node::Cancelled&) -> node::Jobs::Finish {
+    handle->predictor.reset();
+    return [](Napi::Env env) { return env.Undefined(); };
+  });
+}
+
+Napi::Value open_predictor(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const auto options = info[0].ToObject();
+  const std::string weights = options.Get("weights").ToString();
+  const model::Shape shape = to_shape(options.Get("shape").ToObject());
+  const auto threads = static_cast<int>(integer(options, "threads"));
+  return jobs(env).queue(env, [weights, shape, threads](const node::Cancelled&) -> node::Jobs::Finish {
+    auto handle = std::make_shared<Handle>();
+    handle->predictor = std::make_unique<model::Predictor>(weights, shape, threads);
+    return [handle](Napi::Env env) -> Napi::Value {
+      auto predictor = Napi::Object::New(env);
+      const auto method = [&](const char* name, auto body) {
+        predictor.Set(name, Napi::Function::New(env, [handle, body](const Napi::CallbackInfo& call) { return body(call, handle); }, name));
+      };
+      method("logits", logits);
+      method("close", close);
+      return predictor;
+    };
+  });
+}
+
+Napi::Value safetensors_header(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const std::string path = info[0].ToString();
+  return node::guard(env, [&] {
+    const files::SafetensorsReader file(path);
+    auto tensors = Napi::Array::New(env, file.tensors().size());
+    for (uint32_t i = 0; i < tensors.Length(); ++i) {
+      const files::TensorEntry& entry = file.tensors()[i];
+      auto shape = Napi::Array::New(env, entry.shape.size());
+      for (uint32_t axis = 0; axis < shape.Length(); ++axis) shape.Set(axis, static_cast<double>(entry.shape[axis]));
+      auto tensor = Napi::Object::New(env);
+      tensor.Set("name", entry.name);
+      tensor.Set("dtype", entry.dtype);
+      tensor.Set("shape", shape);
+      tensors.Set(i, tensor);
+    }
+    return tensors;
+  });
+}
+
+}  // namespace
+
+void export_predictor(Napi::Env env, Napi::Object exports) {
+  exports.Set("openPredictor", Napi::Function::New(env, open_predictor, "openPredictor"));
+  exports.Set("safetensorsHeader", Napi::Function::New(env, safetensors_header, "safetensorsHeader"));
+}
+
+}  // namespace distiltune::base
