@@ -10,8 +10,11 @@ class Generator {
   uint32_t next();
 
  private:
+  friend void normal(Generator& generator, float std, float* out, int64_t n);
   uint32_t state_[624];
   int index_;
+  double spare_normal_ = 0;  // the sine of a pair whose cosine alone was wanted; the next short draw begins with it
+  bool has_spare_normal_ = false;
 };
 
 /** torch.randperm(n) for n < 2^32: n - 1 draws, a[i] swapped with a[i + draw % (n - i)]. */

@@ -1,0 +1,143 @@
+#include "gemm.h"
+
+#include <algorithm>
+#include <cstring>
+#include <vector>
+
+#include "inner.h"
+#include "scratch.h"
+
+namespace distiltune::kernels {
+namespace {
+
+// A packed group of 64 columns and this depth (196 KiB) stays in the second-level cache beside the rows that pass by.
+constexpr int64_t depth_limit = 768;
+// More rows than this are cut into several tasks, so that few columns still occupy several threads.
+constexpr int64_t rows_limit = 384;
+constexpr int64_t tile_rows = 6;
+// Gradient of a weight: rows of dy packed together, a whole number of tiles and of cache lines.
+constexpr int64_t left_columns = 96;
+constexpr int64_t left_tasks_rows = 4 * left_columns;
+
+int64_t up(int64_t value, int64_t multiple) { return (value + multiple - 1) / multiple * multiple; }
+int64_t ceil_div(int64_t value, int64_t divisor) { return (value + divisor - 1) / divisor; }
+
+/** Cuts `total` into equal parts of at most `limit`, each a multiple of `multiple` but the last. */
+struct Cut {
+  Cut(int64_t total, int64_t limit, int64_t multiple)
+      : total(total), part(std::max<int64_t>(multiple, up(ceil_div(total, ceil_div(std::max<int64_t>(total, 1), limit)), multiple))) {}
+  int64_t parts() const { return ceil_div(total, part); }
+  int64_t begin(int64_t index) const { return index * part; }
+  int64_t size(int64_t index) const { return std::min(part, total - begin(index)); }
+
+  int64_t total, part;
+};
+
+/** c (m, columns) = or += a · b, one task per group of columns and part of the rows. `panel(group, k0, depth, buffer)` yields
+ *  the packed part of b. */
+template <typename Panel>
+void multiply(ThreadPool& pool, const Inner& loops, const float* a, int64_t a_stride, float* c, int64_t c_stride, int64_t m,
+              int64_t columns, int64_t depth, bool accumulate, const float* bias, const Panel& panel) {
+  const Cut rows(m, rows_limit, tile_rows), groups(columns, group_columns, group_columns), depths(depth, depth_limit, 16);
+  pool.run(rows.parts() * groups.parts(), [&](int64_t task) {
+    const int64_t group = task / rows.parts(), part = task % rows.parts();
+    const int64_t r = rows.begin(part), j = groups.begin(group);
+    for (int64_t block = 0; block < depths.parts(); ++block) {
+      const int64_t p = depths.begin(block);
+      const bool first = block == 0;
+      loops.multiply(a + r * a_stride + p, a_stride, 1, panel(j, groups.size(group), p, depths.size(block)),
+                     c + r * c_stride + j, c_stride, rows.size(part), groups.size(group), depths.size(block),
+                     first && !accumulate ? Store::overwrite : Store::accumulate, first && bias ? bias + j : nullptr);
+    }
+  });
+}
+
+}  // namespace
+
+void linear(ThreadPool& pool, const float* x, int64_t x_stride, const float* w, const float* bias, float* y,
+            int64_t y_stride, int64_t m, int64_t n, int64_t k) {
+  const Inner& loops = inner();
+  multiply(pool, loops, x, x_stride, y, y_stride, m, n, k, false, bias,
+           [&](int64_t j, int64_t columns, int64_t p, int64_t depth) {
+             float* packed = scratch(Scratch::panel, depth * group_columns);
+             loops.pack_transposed(w + j * k + p, k, depth, columns, packed);
+             return packed;
+           });
+}
+
+void linear_backward_input(ThreadPool& pool, const float* dy, int64_t dy_stride, const float* w, float* dx,
+                           int64_t dx_stride, int64_t m, int64_t n, int64_t k, bool accumulate) {
+  const Inner& loops = inner();
+  multiply(pool, loops, dy, dy_stride, dx, dx_stride, m, k, n, accumulate, nullptr,
+           [&](int64_t j, int64_t columns, int64_t p, int64_t depth) {
+             float* packed = scratch(Scratch::panel, depth * group_columns);
+             loops.pack(w + p * k + j, k, depth, columns, packed);
+             return packed;
+           });
+}
+
+void linear_backward_weight(ThreadPool& pool, const float* dy, int64_t dy_stride, const float* x, int64_t x_stride,
+                            float* dw, float* dbias, int64_t m, int64_t n, int64_t k) {
+  const Inner& loops = inner();
+  const Cut rows(n, left_tasks_rows, left_columns), groups(k, 3 * group_columns, group_columns), depths(m, 512, 1);
+  pool.run(rows.parts() * groups.parts(), [&](int64_t task) {
+    const int64_t part = task / groups.parts(), group = task % groups.parts();
+    const int64_t j = groups.begin(group), columns = groups.size(group);
+    for (int64_t block = 0; block < depths.parts(); ++block) {
+      const int64_t p = depths.begin(block), depth = depths.size(block);
+      float* right = scratch(Scratch::panel, depth * groups.part);
+      loops.pack(x + p * x_stride + j, x_stride, depth, columns, right);
+      float* left = scratch(Scratch::left, depth * left_columns);
+      const int64_t end = rows.begin(part) + rows.size(part);
+      for (int64_t i = rows.begin(part); i < end; i += left_columns) {
+        const int64_t width = std::min(left_columns, end - i);
+        for (int64_t q = 0; q < depth; ++q) {
+          std::memcpy(left + q * left_columns, dy + (p + q) * dy_stride + i, width * sizeof(float));
+        }
+        if (dbias && group == 0) {
+          for (int64_t q = 0; q < depth; ++q) {
+            for (int64_t column = 0; column < width; ++column) dbias[i + column] += left[q * left_columns + column];
+          }
+        }
+        loops.multiply(left, 1, left_columns, right, dw + i * k + j, k, width, columns, depth, Store::accumulate, nullptr);
+      }
+    }
+  });
+}
+
+struct PackedLinear::Panels {
+  const Inner& loops;
+  int64_t n, k;
+  std::vector<float> bias, packed;
+
+  float* at(int64_t j, int64_t columns, int64_t p) { return packed.data() + j * k + p * up(columns, loops.width); }
+};
+
+PackedLinear::PackedLinear(const float* w, const float* bias, int64_t n, int64_t k)
+    : panels_(new Panels{inner(), n, k, {}, {}}) {
+  Panels& panels = *panels_;
+  if (bias) panels.bias.assign(bias, bias + n);
+  panels.packed.resize(up(n, panels.loops.width) * k);
+  const Cut groups(n, group_columns, group_columns), depths(k, depth_limit, 16);
+  for (int64_t group = 0; group < groups.parts(); ++group) {
+    for (int64_t block = 0; block < depths.parts(); ++block) {
+      const int64_t j = groups.begin(group), columns = groups.size(group), p = depths.begin(block);
+      panels.loops.pack_transposed(w + j * k + p, k, depths.size(block), columns, panels.at(j, columns, p));
+    }
+  }
+}
+PackedLinear::~PackedLinear() = default;
+PackedLinear::PackedLinear(PackedLinear&&) noexcept = default;
+PackedLinear& PackedLinear::operator=(PackedLinear&&) noexcept = default;
+
+int64_t PackedLinear::outputs() const { return panels_->n; }
+int64_t PackedLinear::inputs() const { return panels_->k; }
+
+void PackedLinear::apply(ThreadPool& pool, const float* x, int64_t x_stride, float* y, int64_t y_stride, int64_t m) const {
+  Panels& panels = *panels_;
+  const float* bias = panels.bias.empty() ? nullptr : panels.bias.data();
+  multiply(pool, panels.loops, x, x_stride, y, y_stride, m, panels.n, panels.k, false, bias,
+           [&](int64_t j, int64_t columns, int64_t p, int64_t) { return panels.at(j, columns, p); });
+}
+
+}  // namespace distiltune::kernels
