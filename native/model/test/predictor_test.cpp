@@ -1,0 +1,131 @@
+#include "model/predictor.h"
+
+#include <cmath>
+
+#include "failure.h"
+#include "test/check.h"
+#include "test/files.h"
+
+using namespace distiltune;
+using distiltune::test::TemporaryFolder;
+using model::Batch;
+using model::Shape;
+
+namespace {
+
+const Shape worked{8, 4, 1, 2, 4, 6, 2, model::Activation::gelu};
+
+/** Parameter j, element k: 0.3 sin(1.7 k + 0.9 j), and 1 more for the weight of a LayerNorm. */
+void write_worked_model(const std::string& path, const Shape& shape) {
+  const std::vector<model::ParameterInfo> all = model::parameters(shape);
+  std::vector<std::vector<float>> values(all.size());
+  std::vector<files::FloatTensor> tensors;
+  for (size_t j = 0; j < all.size(); ++j) {
+    const bool gain = !all[j].decay && all[j].name.size() > 6 && all[j].name.substr(all[j].name.size() - 6) == "weight";
+    for (int64_t k = 0; k < all[j].count(); ++k)
+      values[j].push_back(static_cast<float>(0.3 * std::sin(1.7 * static_cast<double>(k) + 0.9 * static_cast<double>(j)) + (gain ? 1 : 0)));
+    std::vector<uint64_t> sizes = {static_cast<uint64_t>(all[j].rows)};
+    if (all[j].cols != 0) sizes.push_back(static_cast<uint64_t>(all[j].cols));
+    tensors.push_back({all[j].name, sizes, values[j].data()});
+  }
+  files::write_safetensors(path, tensors, {});
+}
+
+std::vector<float> logits(model::Predictor& predictor, const std::vector<int32_t>& ids, const std::vector<int32_t>& offsets) {
+  const Batch batch{ids.data(), offsets.data(), static_cast<int64_t>(offsets.size()) - 1};
+  model::check(batch, static_cast<int64_t>(ids.size()), predictor.shape());
+  std::vector<float> out(static_cast<size_t>(batch.rows * predictor.shape().labels));
+  predictor.logits(batch, out.data(), std::atomic<bool>(false));
+  return out;
+}
+
+std::string refusal(const std::vector<int32_t>& ids, const std::vector<int32_t>& offsets, int64_t ids_count) {
+  try {
+    model::check(Batch{ids.data(), offsets.data(), static_cast<int64_t>(offsets.size()) - 1}, ids_count, worked);
+  } catch (const Failure& failure) {
+    return failure.what();
+  }
+  return "";
+}
+
+}  // namespace
+
+CASE("the worked example gives Transformers' logits") {
+  TemporaryFolder folder;
+  write_worked_model(folder / "model.safetensors", worked);
+  model::Predictor predictor(folder / "model.safetensors", worked, 1);
+  const std::vector<float> got = logits(predictor, {1, 2, 3, 4, 5}, {0, 3, 5});
+  // Transformers 4.18 in float64; float32 with values below 2 keeps six digits
+  const double want[] = {0.2294237940, -0.1854491520, 0.2883458138, -0.1192667037};
+  for (size_t i = 0; i < 4; ++i) CHECK_NEAR(got[i], want[i], 1e-6);
+}
+
+CASE("a row has the same bits alone and in any company, for any number of threads") {
+  const Shape shape{50, 40, 3, 4, 20, 36, 3, model::Activation::relu};
+  TemporaryFolder folder;
+  write_worked_model(folder / "model.safetensors", shape);
+  std::vector<int32_t> ids, offsets = {0};
+  for (const int32_t length : {1, 2, 3, 7, 17, 40, 5, 23, 1, 31}) {
+    for (int32_t i = 0; i < length; ++i) ids.push_back((7 * i + length) % 50);
+    offsets.push_back(offsets.back() + length);
+  }
+  model::Predictor one(folder / "model.safetensors", shape, 1), three(folder / "model.safetensors", shape, 3);
+  const std::vector<float> together = logits(one, ids, offsets);
+  CHECK(logits(three, ids, offsets) == together);
+  for (size_t row = 0; row + 1 < offsets.size(); ++row) {
+    const std::vector<float> alone = logits(three, {ids.begin() + offsets[row], ids.begin() + offsets[row + 1]}, {0, offsets[row + 1] - offsets[row]});
+    CHECK(std::equal(alone.begin(), alone.end(), together.begin() + static_cast<std::ptrdiff_t>(row) * 3));
+  }
+}
+
+CASE("a batch that would read outside memory is refused") {
+  CHECK(refusal({1, 2, 3}, {0, 3}, 3).empty());
+  CHECK(!refusal({}, {0}, 0).empty());
+  CHECK(!refusal({1, 2, 3}, {1, 3}, 3).empty());
+  CHECK(!refusal({1, 2, 3}, {0, 2}, 3).empty());
+  CHECK(!refusal({1, 2, 3}, {0, 4}, 3).empty());
+  CHECK(!refusal({1, 2, 3}, {0, 2, 1, 3}, 3).empty());
+  CHECK(!refusal({1, 2, 3}, {0, 0, 3}, 3).empty());
+  CHECK(!refusal({1, 2, 3}, {-2147483647 - 1, 2147483647}, 3).empty());
+  CHECK(refusal({1, 8, 3}, {0, 3}, 3) == "Token id 8 is not in the vocabulary of 8");
+  CHECK(!refusal({1, -1, 3}, {0, 3}, 3).empty());
+  CHECK(refusal({1, 2, 3, 4, 5}, {0, 5}, 5) == "Row 0 has 5 tokens, expected 1 to 4");
+}
+
+CASE("a body without a head is refused with the way to train one") {
+  TemporaryFolder folder;
+  const std::vector<model::ParameterInfo> all = model::parameters(worked);
+  const std::vector<float> zeros(64);
+  std::vector<files::FloatTensor> body;
+  for (const model::ParameterInfo& parameter : all) {
+    if (parameter.name.rfind("distilbert.", 0) != 0) continue;
+    std::vector<uint64_t> sizes = {static_cast<uint64_t>(parameter.rows)};
+    if (parameter.cols != 0) sizes.push_back(static_cast<uint64_t>(parameter.cols));
+    body.push_back({parameter.name, sizes, zeros.data()});
+  }
+  files::write_safetensors(folder / "body.safetensors", body, {});
+  std::string code;
+  try {
+    model::Predictor(folder / "body.safetensors", worked, 1);
+  } catch (const Failure& failure) {
+    code = failure.code;
+  }
+  CHECK(code == "MODEL_NOT_TRAINED");
+}
+
+CASE("a cancelled call ends early") {
+  TemporaryFolder folder;
+  write_worked_model(folder / "model.safetensors", worked);
+  model::Predictor predictor(folder / "model.safetensors", worked, 1);
+  const int32_t ids[] = {1, 2}, offsets[] = {0, 2};
+  float out[2];
+  std::string code;
+  try {
+    predictor.logits({ids, offsets, 1}, out, std::atomic<bool>(true));
+  } catch (const Failure& failure) {
+    code = failure.code;
+  }
+  CHECK(code == "CANCELLED");
+}
+
+MAIN
