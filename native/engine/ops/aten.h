@@ -1,0 +1,11 @@
+#pragma once
+#include <memory>
+
+#include "ops.h"
+
+namespace distiltune::engine {
+
+/** Plain ATen, either dtype: the slow twin of the kernels. Sets ATen's threads to `threads` for the calling thread. */
+std::unique_ptr<Ops> make_aten_ops(DType dtype, int threads);
+
+}  // namespace distiltune::engine
