@@ -1,0 +1,248 @@
+#include "session.h"
+
+#include <algorithm>
+#include <exception>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "../../failure.h"
+#include "../../files/safetensors.h"
+#include "../../kernels/thread_pool.h"
+#include "../../model/weights.h"
+#include "../../node/error.h"
+#include "../../node/jobs.h"
+#include "../ops/aten.h"
+#include "../ops/cpu.h"
+#include "../train/head.h"
+#include "../train/training.h"
+#include "convert.h"
+
+namespace distiltune::engine {
+
+namespace {
+
+/** All that a session owns off the JavaScript thread. */
+struct Core {
+  explicit Core(const SessionOptions& options)
+      : shape((model::check(options.shape), options.shape)),
+        pool(options.threads),
+        ops(options.ops == OpsKind::cpu ? make_cpu_ops(pool) : make_aten_ops(DType::f32, pool.threads())),
+        infos(model::parameters(shape)),
+        training(*ops, shape, options.rates, options.optimizer, options.seed) {
+    std::vector<float*> destinations;
+    for (const View& view : training.parameters().views()) destinations.push_back(view.f32());
+    loaded = model::load_weights(options.weights, shape, destinations.data());
+    draw_head(training.parameters().views(), infos, loaded.initialized, options.initializer_range, options.seed);
+  }
+
+  model::Shape shape;
+  kernels::ThreadPool pool;
+  std::unique_ptr<Ops> ops;
+  std::vector<model::ParameterInfo> infos;
+  Training training;
+  model::Loaded loaded;
+};
+
+/** `busy` and `closed` belong to the JavaScript thread, `core` to the native one, which alone frees it. */
+struct State {
+  bool busy = false;
+  bool closed = false;
+  std::unique_ptr<Core> core;
+};
+
+/** What this addon keeps for one environment. */
+struct Instance {
+  explicit Instance(Napi::Env env) : jobs(env) {}
+
+  node::Jobs jobs;
+  Napi::FunctionReference session;
+};
+
+Instance& instance(Napi::Env env) { return *env.GetInstanceData<Instance>(); }
+
+Napi::Value to_strings(Napi::Env env, const std::vector<std::string>& strings) {
+  auto list = Napi::Array::New(env, strings.size());
+  for (uint32_t index = 0; index < list.Length(); ++index) list.Set(index, strings[index]);
+  return list;
+}
+
+/** Resolves with a copy of `values`. */
+template <class Array, class Value>
+node::Jobs::Finish finish_with(std::vector<Value> values) {
+  return [values = std::move(values)](Napi::Env env) -> Napi::Value {
+    auto array = Array::New(env, values.size());
+    std::copy(values.begin(), values.end(), array.Data());
+    return array;
+  };
+}
+
+node::Jobs::Finish finish_undefined() {
+  return [](Napi::Env env) -> Napi::Value { return env.Undefined(); };
+}
+
+node::Jobs::Finish step(Core& core, const std::vector<OwnedBatch>& batches, double learning_rate,
+                        const Cancelled& cancelled) {
+  std::vector<LabelledBatch> labelled;
+  for (const OwnedBatch& batch : batches) {
+    model::check(batch.rows(), batch.ids.size(), core.shape);
+    check_classes(batch, core.shape.labels);
+    labelled.push_back({batch.rows(), batch.classes.data()});
+  }
+  StepResult result = core.training.step(labelled, learning_rate, cancelled);
+  auto losses = finish_with<Napi::Float64Array>(std::move(result.losses));
+  return [losses = std::move(losses), grad_norm = result.grad_norm](Napi::Env env) -> Napi::Value {
+    auto object = Napi::Object::New(env);
+    object.Set("losses", losses(env));
+    object.Set("gradNorm", grad_norm);
+    return object;
+  };
+}
+
+node::Jobs::Finish logits(Core& core, const OwnedBatch& batch, const Cancelled& cancelled) {
+  model::check(batch.rows(), batch.ids.size(), core.shape);
+  const View logits = core.training.logits(batch.rows(), cancelled);
+  return finish_with<Napi::Float32Array>(std::vector<float>(logits.f32(), logits.f32() + logits.count()));
+}
+
+node::Jobs::Finish parameter(Core& core, const std::string& name) {
+  const auto info = std::find_if(core.infos.begin(), core.infos.end(), [&](const auto& each) { return each.name == name; });
+  if (info == core.infos.end()) throw Failure("PARAMETER_UNKNOWN", "The model has no parameter named \"" + name + '"');
+  const View view = core.training.parameters().views()[info - core.infos.begin()];
+  return finish_with<Napi::Float32Array>(std::vector<float>(view.f32(), view.f32() + view.count()));
+}
+
+node::Jobs::Finish save_weights(Core& core, const std::string& path) {
+  std::vector<files::FloatTensor> tensors;
+  for (size_t index = 0; index < core.infos.size(); ++index) {
+    const model::ParameterInfo& info = core.infos[index];
+    std::vector<uint64_t> shape{static_cast<uint64_t>(info.rows)};
+    if (info.cols > 0) shape.push_back(info.cols);
+    tensors.push_back({info.name, shape, core.training.parameters().views()[index].f32()});
+  }
+  files::write_safetensors(path, tensors, {{"format", "pt"}});
+  return finish_undefined();
+}
+
+/** Runs `work`, or waits for what runs, then tells the JavaScript thread that the session is free again. */
+template <class Body>
+node::Jobs::Work unbusy(std::shared_ptr<State> state, Body body) {
+  return [state, body = std::move(body)](const node::Cancelled& cancelled) -> node::Jobs::Finish {
+    node::Jobs::Finish finish;
+    std::exception_ptr failure;
+    try {
+      finish = body(*state->core, cancelled);
+    } catch (...) {
+      failure = std::current_exception();
+    }
+    return [state, finish = std::move(finish), failure](Napi::Env env) -> Napi::Value {
+      state->busy = false;
+      if (failure) std::rethrow_exception(failure);
+      return finish(env);
+    };
+  };
+}
+
+/** interface NativeSession in lib/runtime/native.ts. */
+class Session : public Napi::ObjectWrap<Session> {
+ public:
+  static Napi::Function define(Napi::Env env) {
+    return DefineClass(env, "Session",
+                       {InstanceMethod("step", &Session::step_), InstanceMethod("logits", &Session::logits_),
+                        InstanceMethod("parameter", &Session::parameter_),
+                        InstanceMethod("saveWeights", &Session::save_weights_),
+                        InstanceMethod("close", &Session::close_)});
+  }
+
+  /** Constructed by openSession alone, around the state that its job has made. */
+  explicit Session(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Session>(info) {
+    if (!info[0].IsExternal()) throw Napi::TypeError::New(info.Env(), "Sessions are opened with openSession");
+    state_ = *info[0].As<Napi::External<std::shared_ptr<State>>>().Data();
+    info.This().ToObject().Set("initialized", to_strings(info.Env(), state_->core->loaded.initialized));
+    info.This().ToObject().Set("ignored", to_strings(info.Env(), state_->core->loaded.ignored));
+  }
+
+ private:
+  /** Converts the arguments, then queues body(core, cancelled); whatever is refused rejects the promise. */
+  template <class Convert>
+  Napi::Value call(const Napi::CallbackInfo& info, Convert convert) {
+    const Napi::Env env = info.Env();
+    try {
+      if (state_->closed) throw Failure("SESSION_CLOSED", "This session is closed");
+      if (state_->busy) {
+        throw Failure("SESSION_BUSY", "This session is still at work on an earlier call", "Await each call first");
+      }
+      auto work = unbusy(state_, convert());
+      const Napi::Promise promise = instance(env).jobs.queue(env, std::move(work));
+      state_->busy = true;
+      return promise;
+    } catch (const Failure& failure) {
+      const auto deferred = Napi::Promise::Deferred::New(env);
+      deferred.Reject(node::to_error(env, failure).Value());
+      return deferred.Promise();
+    }
+  }
+
+  Napi::Value step_(const Napi::CallbackInfo& info) {
+    return call(info, [&] {
+      return [batches = to_batches(info[0]), rate = info[1].ToNumber().DoubleValue()](
+                 Core& core, const Cancelled& cancelled) { return step(core, batches, rate, cancelled); };
+    });
+  }
+
+  Napi::Value logits_(const Napi::CallbackInfo& info) {
+    return call(info, [&] {
+      return [batch = to_batch(info[0])](Core& core, const Cancelled& cancelled) {
+        return logits(core, batch, cancelled);
+      };
+    });
+  }
+
+  Napi::Value parameter_(const Napi::CallbackInfo& info) {
+    return call(info, [&] {
+      return [name = info[0].ToString().Utf8Value()](Core& core, const Cancelled&) { return parameter(core, name); };
+    });
+  }
+
+  Napi::Value save_weights_(const Napi::CallbackInfo& info) {
+    return call(info, [&] {
+      return [path = info[0].ToString().Utf8Value()](Core& core, const Cancelled&) { return save_weights(core, path); };
+    });
+  }
+
+  /** Queued behind a running call, so it waits for that. */
+  Napi::Value close_(const Napi::CallbackInfo& info) {
+    state_->closed = true;
+    return instance(info.Env()).jobs.queue(info.Env(), [state = state_](const node::Cancelled&) {
+      state->core.reset();
+      return finish_undefined();
+    });
+  }
+
+  std::shared_ptr<State> state_;
+};
+
+Napi::Value open_session(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return node::guard(env, [&]() -> Napi::Value {
+    return instance(env).jobs.queue(env, [options = to_session_options(info[0])](const node::Cancelled&) {
+      auto state = std::make_shared<State>();
+      state->core = std::make_unique<Core>(options);
+      return node::Jobs::Finish([state](Napi::Env env) mutable -> Napi::Value {
+        return instance(env).session.New({Napi::External<std::shared_ptr<State>>::New(env, &state)});
+      });
+    });
+  });
+}
+
+}  // namespace
+
+void export_session(Napi::Env env, Napi::Object exports) {
+  auto* const data = new Instance(env);
+  env.SetInstanceData(data);
+  data->session = Napi::Persistent(Session::define(env));
+  exports.Set("openSession", Napi::Function::New(env, open_session, "openSession"));
+}
+
+}  // namespace distiltune::engine
