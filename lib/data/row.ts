@@ -1,0 +1,76 @@
+/** What a row is, from outside and inside. */
+import { DataError } from '../errors.js';
+
+export type Label = string | number | boolean;
+
+/** One text and what it is. */
+export interface Row {
+	readonly text: string;
+	readonly label: Label;
+}
+
+/** A row as a Dataset gives it: checked, its label as text. */
+export interface DatasetRow {
+	readonly text: string;
+	readonly label: string;
+	/** 1-based line of the file it begins on; for rows from memory its 1-based number. */
+	readonly line: number;
+}
+
+/** A row as a file has it, before text and label are looked at. */
+export interface FileRow {
+	readonly line: number;
+	readonly text: unknown;
+	readonly label: unknown;
+}
+
+/** Columns or keys to read. Without `label`, labels are neither needed nor read. */
+export interface Columns {
+	readonly text: string;
+	readonly label?: string | undefined;
+}
+
+/** Where rows come from, as errors name it. */
+export interface Origin {
+	readonly name: string;
+	/** 'Line' of a file or 'Row' of rows from memory. */
+	readonly unit: 'Line' | 'Row';
+}
+
+const at = (origin: Origin, line: number): string => `${origin.unit} ${line} of ${origin.name}`;
+
+/** A refusal that belongs to one row. */
+export function rowError(code: string, origin: Origin, line: number, sentence: string, hint?: string): DataError {
+	return new DataError(code, `${at(origin, line)}: ${sentence}`, { file: origin.name, line, hint });
+}
+
+/** The text of a row, or why it has none. */
+export function textOf(row: FileRow, origin: Origin): string {
+	if (typeof row.text === 'string') return row.text;
+	throw rowError('TEXT_INVALID', origin, row.line, `expected the text to be a string, got ${describe(row.text)}`);
+}
+
+/** The label of a row as text: 1 is '1', true is 'true'. */
+export function labelOf(row: FileRow, origin: Origin): string {
+	const { label, line } = row;
+	if (typeof label === 'number' ? Number.isFinite(label) : typeof label === 'string' || typeof label === 'boolean') {
+		const text = String(label);
+		if (text === '') throw rowError('LABEL_INVALID', origin, line, 'the label is empty');
+		if (text.includes('\0')) throw rowError('LABEL_INVALID', origin, line, `the label ${JSON.stringify(text)} holds a NUL byte`);
+		return text;
+	}
+	throw rowError('LABEL_INVALID', origin, line, `expected the label to be a string, a number or true or false, got ${describe(label)}`);
+}
+
+function describe(value: unknown): string {
+	if (value === undefined) return 'nothing';
+	if (Array.isArray(value)) return 'a list';
+	return typeof value === 'object' && value !== null ? 'an object' : String(value);
+}
+
+/** The refusal where a column that was asked for is not there. */
+export function columnMissing(missing: readonly string[], present: readonly string[], origin: Origin, line: number): DataError {
+	const names = (list: readonly string[]) => list.map((name) => JSON.stringify(name)).join(', ');
+	const sentence = `expected ${missing.length === 1 ? 'a column' : 'columns'} ${names(missing)}, found ${present.length === 0 ? 'none' : names(present)}`;
+	return rowError('COLUMN_MISSING', origin, line, sentence, 'name the columns with --text-column and --label-column');
+}

@@ -1,0 +1,273 @@
+/** Options of a training run: types documented on the field, defaults, and the one place that checks them. */
+import { type DataInput, Dataset } from './dataset.js';
+import { ConfigError } from './errors.js';
+
+/** Transformers' names in camelCase, with Transformers' defaults. */
+export interface TrainerConfig {
+	/** Rows to learn from: a .csv or .jsonl file, a Dataset, or rows. */
+	readonly train: DataInput;
+	/** Rows to measure on, or a share of `train` to hold back for it. @default none */
+	readonly eval?: DataInput | { readonly split: number };
+	/** A folder, or the name of a model. @default 'distilbert-base-uncased' */
+	readonly model?: string;
+	/** Column or key that holds the text. @default 'text' */
+	readonly textColumn?: string;
+	/** Column or key that holds the label. @default 'label' */
+	readonly labelColumn?: string;
+	/** All labels, in the order of the model's outputs. @default the sorted labels of `train` */
+	readonly labels?: readonly (string | number | boolean)[];
+	/** Folder the trained model is written to. @default 'trainer_output' */
+	readonly outputDir?: string;
+	/** Longest row in tokens, [CLS] and [SEP] included; from 2 to what the model has positions for. @default 512 */
+	readonly maxLength?: number;
+	/** What a text longer than `maxLength` brings: one counted warning, nothing, or an error. @default 'warn' */
+	readonly truncation?: 'warn' | 'silent' | 'error';
+	/** Rate of the first step after warm-up, above 0. @default 5e-5 */
+	readonly learningRate?: number;
+	/** Rows of one batch. @default 8 */
+	readonly perDeviceTrainBatchSize?: number;
+	/** Rows of one evaluation batch. @default 8 */
+	readonly perDeviceEvalBatchSize?: number;
+	/** Passes over `train`; may be fractional. @default 3 */
+	readonly numTrainEpochs?: number;
+	/** Optimizer steps to take whatever `numTrainEpochs` says; -1 for no such limit. @default -1 */
+	readonly maxSteps?: number;
+	/** Batches whose gradients are averaged into one optimizer step. @default 1 */
+	readonly gradientAccumulationSteps?: number;
+	/** Global L2 norm above which gradients are scaled down; 0 for never. @default 1 */
+	readonly maxGradNorm?: number;
+	/** AdamW's decay of everything but biases and LayerNorm. @default 0 */
+	readonly weightDecay?: number;
+	/** AdamW's decay of the mean gradient, from 0 to below 1. @default 0.9 */
+	readonly adamBeta1?: number;
+	/** AdamW's decay of the mean squared gradient, from 0 to below 1. @default 0.999 */
+	readonly adamBeta2?: number;
+	/** AdamW's divisor guard, above 0. @default 1e-8 */
+	readonly adamEpsilon?: number;
+	/** How the rate falls after warm-up: in a line to 0. @default 'linear' */
+	readonly lrSchedulerType?: 'linear';
+	/** Steps over which the rate rises from 0; wins over `warmupRatio`. @default 0 */
+	readonly warmupSteps?: number;
+	/** Share of all steps spent warming up, from 0 to 1. @default 0 */
+	readonly warmupRatio?: number;
+	/** Seeds a new head, dropout and the order of rows. @default 42 */
+	readonly seed?: number;
+	/** Seeds the order of rows and the split alone. @default `seed` */
+	readonly dataSeed?: number;
+	/** Whether the short last batch of an epoch is left out. @default false */
+	readonly dataloaderDropLast?: boolean;
+	/** When to measure on `eval`. @default 'epoch' where `eval` is given, else 'no' */
+	readonly evalStrategy?: 'epoch' | 'steps' | 'no';
+	/** Steps between two evaluations with evalStrategy 'steps'. @default `loggingSteps` */
+	readonly evalSteps?: number;
+	/** Steps between two log entries. @default 500 */
+	readonly loggingSteps?: number;
+	/** Threads for arithmetic; 0 for one per physical core. @default 0 */
+	readonly threads?: number;
+}
+
+type Resolved = Required<Omit<TrainerConfig, 'eval' | 'labels' | 'dataSeed' | 'evalSteps'>>;
+
+/** Every option settled. */
+export interface ResolvedConfig extends Resolved {
+	readonly eval: TrainerConfig['eval'] | undefined;
+	readonly labels: readonly string[] | undefined;
+	readonly dataSeed: number;
+	readonly evalSteps: number;
+}
+
+/** What may stand in an option, and what the command line says of it. */
+export interface OptionSpec {
+	readonly kind: 'integer' | 'number' | 'boolean' | 'text' | 'choice' | 'list' | 'data' | 'dataOrSplit';
+	readonly default?: string | number | boolean;
+	readonly min?: number;
+	readonly max?: number;
+	/** Whether `min` and `max` themselves are refused. */
+	readonly open?: 'min' | 'max';
+	readonly choices?: readonly string[];
+	readonly help: string;
+}
+
+const MAX_SEED = 2 ** 32 - 1;
+
+/** The one table of options: checked here, turned into flags by the command line. */
+export const optionTable: { readonly [Name in keyof Required<TrainerConfig>]: OptionSpec } = {
+	train: { kind: 'data', help: 'rows to learn from (.csv or .jsonl)' },
+	eval: { kind: 'dataOrSplit', help: 'rows to measure on' },
+	model: { kind: 'text', default: 'distilbert-base-uncased', help: 'folder or name of the model to start from' },
+	textColumn: { kind: 'text', default: 'text', help: 'column that holds the text' },
+	labelColumn: { kind: 'text', default: 'label', help: 'column that holds the label' },
+	labels: { kind: 'list', help: 'all labels, in the order of the outputs' },
+	outputDir: { kind: 'text', default: 'trainer_output', help: 'folder the trained model is written to' },
+	maxLength: { kind: 'integer', default: 512, min: 2, help: 'longest row in tokens' },
+	truncation: { kind: 'choice', default: 'warn', choices: ['warn', 'silent', 'error'], help: 'what a longer text brings' },
+	learningRate: { kind: 'number', default: 5e-5, min: 0, max: 1, open: 'min', help: 'rate of the first step after warm-up' },
+	perDeviceTrainBatchSize: { kind: 'integer', default: 8, min: 1, help: 'rows of one batch' },
+	perDeviceEvalBatchSize: { kind: 'integer', default: 8, min: 1, help: 'rows of one evaluation batch' },
+	numTrainEpochs: { kind: 'number', default: 3, min: 0, open: 'min', help: 'passes over the rows' },
+	maxSteps: { kind: 'integer', default: -1, min: -1, help: 'optimizer steps to take whatever the epochs say; -1 for no limit' },
+	gradientAccumulationSteps: { kind: 'integer', default: 1, min: 1, help: 'batches averaged into one step' },
+	maxGradNorm: { kind: 'number', default: 1, min: 0, help: 'gradient norm to clip at; 0 for never' },
+	weightDecay: { kind: 'number', default: 0, min: 0, help: 'decay of weights' },
+	adamBeta1: { kind: 'number', default: 0.9, min: 0, max: 1, open: 'max', help: "AdamW's decay of the mean gradient" },
+	adamBeta2: { kind: 'number', default: 0.999, min: 0, max: 1, open: 'max', help: "AdamW's decay of the mean squared gradient" },
+	adamEpsilon: { kind: 'number', default: 1e-8, min: 0, open: 'min', help: "AdamW's divisor guard" },
+	lrSchedulerType: { kind: 'choice', default: 'linear', choices: ['linear'], help: 'how the rate falls' },
+	warmupSteps: { kind: 'integer', default: 0, min: 0, help: 'steps over which the rate rises from 0' },
+	warmupRatio: { kind: 'number', default: 0, min: 0, max: 1, help: 'share of all steps spent warming up' },
+	seed: { kind: 'integer', default: 42, min: 0, max: MAX_SEED, help: 'seed of head, dropout and order of rows' },
+	dataSeed: { kind: 'integer', min: 0, max: MAX_SEED, help: 'seed of the order of rows alone (default: the seed)' },
+	dataloaderDropLast: { kind: 'boolean', default: false, help: 'leave out the short last batch of an epoch' },
+	evalStrategy: { kind: 'choice', choices: ['epoch', 'steps', 'no'], help: 'when to measure (default: epoch, where rows to measure on are given)' },
+	evalSteps: { kind: 'integer', min: 1, help: 'steps between two evaluations (default: the logging steps)' },
+	loggingSteps: { kind: 'integer', default: 500, min: 1, help: 'steps between two log entries' },
+	threads: { kind: 'integer', default: 0, min: 0, max: 1024, help: 'threads for arithmetic; 0 for one per physical core' },
+};
+
+/**
+ * Checks every option and settles the defaults; throws one ConfigError (OPTIONS_INVALID, `details.problems`) with all faults.
+ * `spell` turns an option's name into what the caller typed.
+ */
+export function resolveConfig(config: TrainerConfig, spell: (name: string) => string = (name) => name): ResolvedConfig {
+	const given = Object.entries(config).filter(([, value]) => value !== undefined);
+	const problems = given.flatMap(([name, value]) => {
+		const spec = (optionTable as Record<string, OptionSpec | undefined>)[name];
+		const problem = spec === undefined ? unknownOption(name, spell) : faultOf(spec, value, spell(name));
+		return problem === undefined ? [] : [problem];
+	});
+	if (config.train === undefined) problems.push(`Expected \`${spell('train')}\` to name the rows to learn from, got nothing`);
+	if (config.maxSteps === 0) problems.push(`Expected \`${spell('maxSteps')}\` to be -1 or from 1 up, got 0`);
+	const evalStrategy = config.evalStrategy ?? (config.eval === undefined ? 'no' : 'epoch');
+	if (evalStrategy !== 'no' && config.eval === undefined) {
+		problems.push(`Expected \`${spell('eval')}\` to name rows to measure on, because \`${spell('evalStrategy')}\` is ${evalStrategy}`);
+	}
+	if (problems.length > 0) {
+		throw new ConfigError('OPTIONS_INVALID', problems.join('; '), { details: { problems } });
+	}
+	const defaults = Object.fromEntries(
+		Object.entries(optionTable).flatMap(([name, spec]) => (spec.default === undefined ? [] : [[name, spec.default]])),
+	);
+	const settled = { ...defaults, ...Object.fromEntries(given) } as unknown as ResolvedConfig;
+	return {
+		...settled,
+		eval: config.eval,
+		evalStrategy,
+		evalSteps: settled.evalSteps ?? settled.loggingSteps,
+		dataSeed: settled.dataSeed ?? settled.seed,
+		labels: config.labels?.map(String),
+	};
+}
+
+/** Option names of a JSON file: snake_case and old names become ours; the remark, if one is due, says so once. */
+export function fromConfigFile(values: Readonly<Record<string, unknown>>): { config: Record<string, unknown>; remark?: string } {
+	const renamed: string[] = [];
+	const config: Record<string, unknown> = {};
+	for (const [name, value] of Object.entries(values)) {
+		const camel = name.replace(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
+		const current = camel === 'evaluationStrategy' ? 'evalStrategy' : camel;
+		if (current !== name) renamed.push(`${name} as ${current}`);
+		config[current] = value;
+	}
+	return renamed.length === 0 ? { config } : { config, remark: `Read ${renamed.join(', ')}.` };
+}
+
+function faultOf(spec: OptionSpec, value: unknown, name: string): string | undefined {
+	const expected = expectation(spec);
+	return accepts(spec, value) ? undefined : `Expected \`${name}\` to be ${expected}, got ${show(value)}`;
+}
+
+function accepts(spec: OptionSpec, value: unknown): boolean {
+	switch (spec.kind) {
+		case 'integer':
+			return Number.isSafeInteger(value) && inRange(spec, value as number);
+		case 'number':
+			return Number.isFinite(value) && inRange(spec, value as number);
+		case 'boolean':
+			return typeof value === 'boolean';
+		case 'text':
+			return typeof value === 'string' && value !== '';
+		case 'choice':
+			return spec.choices?.includes(value as string) ?? false;
+		case 'list':
+			return Array.isArray(value) && value.length >= 2 && value.every(isLabel) && new Set(value.map(String)).size === value.length;
+		case 'data':
+			return isData(value);
+		case 'dataOrSplit':
+			return isData(value) || isSplit(value);
+	}
+}
+
+function inRange({ min, max, open }: OptionSpec, value: number): boolean {
+	if (min !== undefined && (open === 'min' ? value <= min : value < min)) return false;
+	return max === undefined || (open === 'max' ? value < max : value <= max);
+}
+
+function expectation(spec: OptionSpec): string {
+	const { min, max, open } = spec;
+	const kind = spec.kind === 'integer' ? 'a whole number' : 'a number';
+	switch (spec.kind) {
+		case 'integer':
+		case 'number': {
+			const low = open === 'min' ? `above ${min}` : `from ${min}`;
+			if (max === undefined) return `${kind} ${open === 'min' ? low : `${low} up`}`;
+			return `${kind} ${low}${open === 'min' ? ' and at most' : ' to'}${open === 'max' ? ' below' : ''} ${max}`;
+		}
+		case 'boolean':
+			return 'true or false';
+		case 'text':
+			return 'a text that is not empty';
+		case 'choice':
+			return `one of ${spec.choices?.join(', ')}`;
+		case 'list':
+			return 'a list of at least two labels, each once';
+		case 'data':
+			return 'a file, a Dataset or rows';
+		case 'dataOrSplit':
+			return 'a file, a Dataset, rows, or { split } with a share between 0 and 1';
+	}
+}
+
+const isLabel = (value: unknown): boolean => ['string', 'number', 'boolean'].includes(typeof value);
+
+function isData(value: unknown): value is DataInput {
+	if (typeof value === 'string') return value !== '';
+	if (value instanceof URL || value instanceof Dataset) return true;
+	return typeof value === 'object' && value !== null && (Symbol.iterator in value || Symbol.asyncIterator in value);
+}
+
+/** Whether `value` asks for a share of the training rows. */
+export function isSplit(value: unknown): value is { readonly split: number } {
+	if (typeof value !== 'object' || value === null || !('split' in value)) return false;
+	return typeof value.split === 'number' && value.split > 0 && value.split < 1 && Object.keys(value).length === 1;
+}
+
+function unknownOption(name: string, spell: (name: string) => string): string {
+	const nearest = nearestName(name, Object.keys(optionTable));
+	return `There is no option \`${spell(name)}\`${nearest === undefined ? '' : `; did you mean \`${spell(nearest)}\`?`}`;
+}
+
+/** The candidate with the fewest edits, if at most a third of the letters differ. */
+export function nearestName(name: string, candidates: readonly string[]): string | undefined {
+	const ranked = candidates.map((candidate) => ({ candidate, edits: editDistance(name.toLowerCase(), candidate.toLowerCase()) }));
+	const best = ranked.sort((a, b) => a.edits - b.edits)[0];
+	return best !== undefined && best.edits <= Math.max(2, Math.floor(name.length / 3)) ? best.candidate : undefined;
+}
+
+function editDistance(a: string, b: string): number {
+	let previous = Array.from({ length: b.length + 1 }, (_, column) => column);
+	for (let row = 1; row <= a.length; row++) {
+		const current = [row];
+		for (let column = 1; column <= b.length; column++) {
+			const replaced = (previous[column - 1] ?? 0) + (a[row - 1] === b[column - 1] ? 0 : 1);
+			current.push(Math.min(replaced, (previous[column] ?? 0) + 1, (current[column - 1] ?? 0) + 1));
+		}
+		previous = current;
+	}
+	return previous[b.length] ?? 0;
+}
+
+function show(value: unknown): string {
+	if (typeof value === 'string') return JSON.stringify(value);
+	if (typeof value === 'object' && value !== null) return JSON.stringify(value) ?? 'an object';
+	return String(value);
+}
