@@ -1,84 +1,181 @@
-// What the npm scripts call: Node built-ins only, so that it runs before anything is installed.
-//   node scripts/dev.mjs test|types|check
+// One entry for npm run quickstart|build|test|lint|types|check|bench: makes ready what the task needs, then runs it.
+// Node's own modules only: this file runs before anything is installed.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { cpus } from 'node:os';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { delimiter, dirname, join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const testBuild = join(root, 'build-cmake', 'tests');
-const [verb = '', ...rest] = process.argv.slice(2);
+const [task, ...args] = process.argv.slice(2);
+const say = (text) => process.stderr.write(`${text}\n`);
 
-/** What cannot be mended from here: one sentence with the command that mends it, exit 2. */
-function refuse(sentence) {
-	console.error(sentence);
-	process.exit(2);
+/** What only the person at the machine can mend: printed as one sentence, exit 2. */
+class Unready extends Error {}
+/** A task that ran and failed: its exit status, nothing more to say. */
+class Failed extends Error {
+	constructor(status) {
+		super();
+		this.status = status;
+	}
 }
 
-function run(command, args, { quiet = false } = {}) {
-	const { status, error } = spawnSync(command, args, { cwd: root, stdio: quiet ? 'ignore' : 'inherit' });
-	if (error) return 127;
-	return status ?? 1;
+function run(command, commandArgs, options = {}) {
+	const done = spawnSync(command, commandArgs, { cwd: root, stdio: 'inherit', ...options });
+	if (done.error) throw new Unready(`${command} could not be started: ${done.error.message}.`);
+	if (done.status !== 0) throw new Failed(done.status ?? 1);
 }
+const node = (file, ...rest) => run(process.execPath, [join(root, file), ...rest]);
+const answers = (command, ...rest) => spawnSync(command, rest, { encoding: 'utf8' });
 
-function must(command, args) {
-	const status = run(command, args);
-	if (status !== 0) process.exit(status);
-}
-
-/** A program of an installed package, run by this Node: no shell, no .cmd files. */
-const bin = (path, ...args) => must(process.execPath, [join(root, 'node_modules', ...path.split('/')), ...args]);
-
-function checkMachine() {
+function checkNode() {
 	const [major, minor] = process.versions.node.split('.').map(Number);
-	if (major < 20 || (major === 20 && minor < 17)) {
-		refuse(`Expected Node 20.17 or later, got ${process.versions.node}; install a newer one, for example with: npx n 22`);
-	}
-	if (process.platform !== 'win32' && run('c++', ['--version'], { quiet: true }) !== 0) {
-		refuse('No C++17 compiler was found as c++; install one, for example with: apt-get install g++');
-	}
-	if (run('cmake', ['--version'], { quiet: true }) !== 0) {
-		refuse('CMake 3.18 or later was not found; install it, for example with: python3 -m pip install cmake');
-	}
+	if (major > 22 || (major === 22 && minor >= 9) || (major === 20 && minor >= 17)) return;
+	throw new Unready(`Node ${process.versions.node} is too old: 20.17 or later of 20, or 22.9 or later, is needed; install one with: npx n 22`);
 }
 
-/** npm ci, when package-lock.json is not the one that was installed last. */
+function checkCompiler() {
+	if (process.platform === 'win32') return; // CMake finds Visual Studio by itself and says so where it is not there
+	const names = [process.env.CXX, 'c++', 'g++', 'clang++'].filter(Boolean);
+	if (names.some((name) => answers(name, '--version').status === 0)) return;
+	const install = process.platform === 'darwin' ? 'xcode-select --install' : 'apt-get install g++';
+	throw new Unready(`No C++ compiler was found; install one with: ${install}`);
+}
+
+function hashOf(paths) {
+	const hash = createHash('sha256');
+	for (const path of paths) hash.update(path).update(readFileSync(join(root, path)));
+	return hash.digest('hex');
+}
+
+/** Runs `make` unless `stamp` already holds the hash of `paths`. */
+function whenChanged(stamp, paths, make) {
+	const path = join(root, stamp);
+	const hash = hashOf(paths);
+	if (existsSync(path) && readFileSync(path, 'utf8') === hash) return;
+	make();
+	mkdirSync(dirname(path), { recursive: true });
+	writeFileSync(path, hash);
+}
+
 function installPackages() {
-	const hash = createHash('sha256').update(readFileSync(join(root, 'package-lock.json'))).digest('hex');
-	const stamp = join(root, 'node_modules', '.distiltune-lock');
-	if (existsSync(stamp) && readFileSync(stamp, 'utf8') === hash) return;
-	const npm = process.env.npm_execpath;
-	if (!npm) refuse(`Expected to be started by npm; run: npm run ${verb}`);
-	must(process.execPath, [npm, 'ci']);
-	mkdirSync(dirname(stamp), { recursive: true });
-	writeFileSync(stamp, hash);
+	whenChanged(join('node_modules', '.distiltune-lock'), ['package-lock.json'], () => {
+		say('Installing packages ...');
+		const npm = process.env.npm_execpath;
+		const quiet = ['ci', '--no-audit', '--no-fund'];
+		if (npm) run(process.execPath, [npm, ...quiet]);
+		else run(process.platform === 'win32' ? 'npm.cmd' : 'npm', quiet, { shell: process.platform === 'win32' });
+	});
 }
 
-function buildNativeTests() {
-	must('cmake', ['-S', root, '-B', testBuild, '-DDISTILTUNE_TESTS=ON', '-DCMAKE_BUILD_TYPE=Release']);
-	must('cmake', ['--build', testBuild, '--config', 'Release', '--target', 'native_tests', '--parallel', String(cpus().length)]);
+function compileTypeScript() {
+	const sources = readdirSync(join(root, 'lib'), { recursive: true })
+		.filter((name) => name.endsWith('.ts'))
+		.sort();
+	const inputs = ['tsconfig.json', ...sources.map((name) => join('lib', name))];
+	whenChanged(join('dist', '.distiltune-sources'), inputs, () => {
+		say('Compiling TypeScript ...');
+		node('node_modules/typescript/bin/tsc', '-p', root);
+	});
 }
 
-const types = () => {
-	bin('typescript/bin/tsc', '--noEmit');
-	bin('typescript/bin/tsc', '--noEmit', '--project', 'test/tsconfig.json');
-};
-const test = () => {
-	buildNativeTests();
-	bin('vitest/vitest.mjs', 'run', ...rest);
-};
-const verbs = {
-	types,
+const fromDist = (file) => import(pathToFileURL(join(root, 'dist', 'runtime', file)).href);
+
+/** CMake 3.18 or later: the machine's, else pip's, put into the per-user cache. */
+function findCMake(cache) {
+	const fits = (command) => {
+		const version = /cmake version (\d+)\.(\d+)/.exec(answers(command, '--version').stdout ?? '');
+		return version !== null && (Number(version[1]) > 3 || Number(version[2]) >= 18);
+	};
+	if (fits('cmake')) return undefined;
+	const folder = join(cache, 'cmake');
+	const program = join(folder, 'cmake', 'data', 'bin', process.platform === 'win32' ? 'cmake.exe' : 'cmake');
+	if (existsSync(program) && fits(program)) return program;
+	const missing = `CMake 3.18 or later was not found; install it with: ${process.platform === 'darwin' ? 'brew install cmake' : 'apt-get install cmake'}`;
+	if (process.env.DISTILTUNE_OFFLINE === '1') throw new Unready(`${missing} (DISTILTUNE_OFFLINE=1 forbids fetching it)`);
+	say(`CMake 3.18 or later was not found: taking pip's cmake package into ${folder} ...`);
+	const python = process.platform === 'win32' ? 'python' : 'python3';
+	const pip = answers(python, '-m', 'pip', 'install', '--quiet', '--upgrade', '--target', folder, 'cmake<4');
+	if (pip.status !== 0 || !fits(program)) throw new Unready(missing);
+	return program;
+}
+
+/** Builds what the task needs; sets DISTILTUNE_TEST_PROGRAMS with `tests`. */
+async function native({ engine, tests }) {
+	checkCompiler();
+	const [{ cacheFolder }, { runSetup }, { resolveLibtorch }, build] = await Promise.all(
+		['cache.js', 'setup.js', 'libtorch.js', 'build.js'].map(fromDist),
+	);
+	const options = { cmake: findCMake(cacheFolder()), onOutput: (text) => process.stderr.write(text) };
+	await build.buildBase(options);
+	if (!engine) return;
+	const libtorch = process.env.DISTILTUNE_LIBTORCH ? resolveLibtorch() : await runSetup({}, say);
+	await build.buildEngine(libtorch, options);
+	if (!tests) return;
+	const folder = join(root, 'build-cmake', `tests-${libtorch.key}`);
+	await build.buildTarget(undefined, folder, undefined, [...build.libtorchDefinitions(libtorch), 'DISTILTUNE_TESTS=ON'], options);
+	process.env.DISTILTUNE_TEST_PROGRAMS = join(folder, 'Release');
+}
+
+function sourcesUnder(folder, pattern) {
+	const names = readdirSync(join(root, folder), { recursive: true });
+	return names
+		.filter((name) => pattern.test(name))
+		.map((name) => join(root, folder, name))
+		.filter((path) => statSync(path).isFile());
+}
+
+function lint() {
+	node('node_modules/@biomejs/biome/bin/biome', 'check');
+	const clang = process.env.CLANG_FORMAT ?? 'clang-format';
+	if (answers(clang, '--version').status !== 0) return say('clang-format was not found: C++ was not checked (pip install clang-format)');
+	run(clang, ['--dry-run', '--Werror', ...sourcesUnder('native', /\.(cpp|h)$/)]);
+}
+
+function types() {
+	node('node_modules/typescript/bin/tsc', '--noEmit', '-p', root);
+	node('node_modules/typescript/bin/tsc', '--noEmit', '-p', join(root, 'test'));
+}
+
+async function test() {
+	compileTypeScript();
+	await native({ engine: true, tests: true });
+	node('node_modules/vitest/vitest.mjs', 'run', '--config', join(root, 'test', 'vitest.config.ts'), ...args);
+}
+
+const tasks = {
+	build: async () => {
+		compileTypeScript();
+		await native({ engine: true });
+	},
+	quickstart: async () => {
+		await tasks.build();
+		node('dist/cli/quickstart.js', ...args);
+	},
+	bench: async () => {
+		await tasks.build();
+		node('bench/train.mjs', ...args);
+	},
 	test,
-	check: () => {
+	lint,
+	types,
+	check: async () => {
+		lint();
 		types();
-		test();
+		await test();
 	},
 };
 
-if (!Object.hasOwn(verbs, verb)) refuse(`Expected one of ${Object.keys(verbs).join(', ')}, got "${verb}"`);
-checkMachine();
-installPackages();
-verbs[verb]();
+try {
+	if (!Object.hasOwn(tasks, task)) throw new Unready(`Expected one of ${Object.keys(tasks).join(', ')}, got ${task ?? 'nothing'}.`);
+	checkNode();
+	installPackages();
+	process.env.PATH = `${join(root, 'node_modules', '.bin')}${delimiter}${process.env.PATH ?? ''}`;
+	await tasks[task]();
+} catch (error) {
+	if (error instanceof Failed) process.exitCode = error.status;
+	else {
+		say([error.message, error.hint].filter(Boolean).join('\n'));
+		process.exitCode = 2;
+	}
+}

@@ -20,11 +20,9 @@ export function requireSpace(folder: string, bytes: number): void {
 	const disk = statfsSync(folder);
 	const free = disk.bavail * disk.bsize;
 	if (free < bytes)
-		throw new RuntimeUnavailableError(
-			'DISK_FULL',
-			`Expected ${Math.ceil(bytes / 1e6)} MB free in ${folder}, found ${Math.floor(free / 1e6)} MB`,
-			{ hint: 'Free some space, or name another folder in DISTILTUNE_CACHE_DIR' },
-		);
+		throw new RuntimeUnavailableError('DISK_FULL', `Expected ${Math.ceil(bytes / 1e6)} MB free in ${folder}, found ${Math.floor(free / 1e6)} MB`, {
+			hint: 'Free some space, or name another folder in DISTILTUNE_CACHE_DIR',
+		});
 }
 
 function alive(pid: number): boolean {

@@ -1,4 +1,4 @@
-import { existsSync, openSync, readdirSync, readFileSync, readSync, closeSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readdirSync, readFileSync, readSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { type Attempt, RuntimeUnavailableError } from '../errors.js';
 import { cacheFolder } from './cache.js';
@@ -117,7 +117,7 @@ export function search(options: ResolveOptions = {}): Resolution {
 	const env = options.env ?? process.env;
 	const named = options.libtorch ?? configured ?? env.DISTILTUNE_LIBTORCH;
 	if (named !== undefined && named !== '') {
-		const found = probe(named, options.libtorch ?? configured ? 'option' : 'DISTILTUNE_LIBTORCH');
+		const found = probe(named, (options.libtorch ?? configured) ? 'option' : 'DISTILTUNE_LIBTORCH');
 		if (typeof found !== 'string') return { libtorch: found, tried: [{ place: named, found: true, reason: 'named' }] };
 		throw new RuntimeUnavailableError('LIBTORCH_BAD_PATH', `Expected libtorch in ${named}, which was named for it: ${found}`, {
 			tried: [{ place: named, found: false, reason: found }],

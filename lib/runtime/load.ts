@@ -17,10 +17,14 @@ export function loadBase(): BaseAddon {
 		base = require('node-gyp-build')(packageRoot) as BaseAddon;
 		return base;
 	} catch (cause) {
-		throw new RuntimeUnavailableError('BASE_MISSING', `Expected the base addon under ${packageRoot}, but it did not load: ${(cause as Error).message}`, {
-			cause,
-			fix: ['npm run build'],
-		});
+		throw new RuntimeUnavailableError(
+			'BASE_MISSING',
+			`Expected the base addon under ${packageRoot}, but it did not load: ${(cause as Error).message}`,
+			{
+				cause,
+				fix: ['npm run build'],
+			},
+		);
 	}
 }
 
@@ -40,7 +44,10 @@ export function engineFile(key: string): string | undefined {
 
 /** Libraries of `libtorch` in the order they are opened: what the wheel bundles, then c10, then torch_cpu. */
 export function openingOrder(libtorch: Libtorch): string[] {
-	const bundled = readdirSync(libtorch.lib).filter((name) => /^lib(gomp|cudart)-/.test(name)).sort().reverse();
+	const bundled = readdirSync(libtorch.lib)
+		.filter((name) => /^lib(gomp|cudart)-/.test(name))
+		.sort()
+		.reverse();
 	const named = ['c10', 'torch_cpu'].map((name) => libraryFile(libtorch.lib, name)).filter((path) => path !== undefined);
 	return [...bundled.map((name) => join(libtorch.lib, name)), ...named];
 }
@@ -48,9 +55,13 @@ export function openingOrder(libtorch: Libtorch): string[] {
 function openLibtorch(addon: BaseAddon, libtorch: Libtorch): void {
 	const other = addon.mappedLibraries().find((path) => /\/libc10\.so/.test(path) && dirname(path) !== libtorch.lib);
 	if (other)
-		throw new RuntimeUnavailableError('OTHER_LIBTORCH_LOADED', `Expected to load libtorch from ${libtorch.lib}, but this process already has ${other}`, {
-			hint: `Name that one: DISTILTUNE_LIBTORCH=${dirname(other)}`,
-		});
+		throw new RuntimeUnavailableError(
+			'OTHER_LIBTORCH_LOADED',
+			`Expected to load libtorch from ${libtorch.lib}, but this process already has ${other}`,
+			{
+				hint: `Name that one: DISTILTUNE_LIBTORCH=${dirname(other)}`,
+			},
+		);
 	for (const path of openingOrder(libtorch)) {
 		try {
 			addon.openLibrary(path, { global: false });
@@ -80,9 +91,13 @@ export function loadEngine(options: ResolveOptions = {}): EngineAddon {
 	const addon = require(file) as EngineAddon;
 	const minor = (version: string) => version.split('.').slice(0, 2).join('.');
 	if (minor(addon.torchVersion) !== minor(libtorch.version))
-		throw new RuntimeUnavailableError('LIBTORCH_UNSUPPORTED', `Expected libtorch ${addon.torchVersion} for ${file}, found ${libtorch.version} in ${libtorch.lib}`, {
-			fix: ['npx distiltune build'],
-		});
+		throw new RuntimeUnavailableError(
+			'LIBTORCH_UNSUPPORTED',
+			`Expected libtorch ${addon.torchVersion} for ${file}, found ${libtorch.version} in ${libtorch.lib}`,
+			{
+				fix: ['npx distiltune build'],
+			},
+		);
 	engine = { addon, lib: libtorch.lib };
 	return addon;
 }

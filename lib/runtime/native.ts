@@ -1,10 +1,12 @@
 /**
  * The two addons as TypeScript sees them: what native/base/addon.cpp and native/engine/addon.cpp export.
- * Nothing else in lib/ loads native code.
+ * Nothing but ./load.ts loads native code.
  *
  * Promises are settled from native threads; every method checks only what memory safety depends on, because the
  * callers in lib/ have checked the rest in whole sentences.
  */
+
+export { loadBase, loadEngine } from './load.js';
 
 /** Rows laid end to end, no padding. Row r is ids[offsets[r] .. offsets[r + 1]); offsets[0] is 0, the last equals ids.length. */
 export interface RaggedBatch {
