@@ -5,6 +5,7 @@ import { homedir } from 'node:os';
 import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Attempt, DistiltuneError, ModelError } from '../errors.js';
+import { cacheFolder } from '../runtime/cache.js';
 import { type ModelConfig, readConfig } from './config.js';
 
 /** A folder that holds a model: config.json, model.safetensors and a vocabulary (lib/model/vocabulary.ts reads that). */
@@ -33,7 +34,7 @@ export async function openModelFolder(folder: string): Promise<ModelFolder> {
  * The folder that a name or a path means: a folder; the repository's models/NAME; the npm package distiltune-NAME; `cache`/models/NAME;
  * the Hugging Face cache. Reads names of files only. Throws ModelError MODEL_NOT_FOUND with every place that was looked at.
  */
-export async function resolveModel(nameOrFolder: string, cache: string): Promise<string> {
+export async function resolveModel(nameOrFolder: string, cache = cacheFolder()): Promise<string> {
 	if (await isFolder(nameOrFolder)) return resolve(nameOrFolder);
 	const tried: Attempt[] = [{ place: resolve(nameOrFolder), found: false, reason: 'no such folder' }];
 	if (!isName(nameOrFolder)) throw notFound(nameOrFolder, tried);
@@ -41,7 +42,7 @@ export async function resolveModel(nameOrFolder: string, cache: string): Promise
 		if (await isFile(join(place, 'config.json'))) return place;
 		tried.push({ place, found: false, reason: 'no config.json there' });
 	}
-	throw notFound(nameOrFolder, tried, `${join(cache, 'models', nameOrFolder)}`);
+	throw notFound(nameOrFolder, tried, join(cache, 'models', nameOrFolder));
 }
 
 /**
