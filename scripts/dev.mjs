@@ -1,8 +1,9 @@
-// One entry for npm run quickstart|build|test|lint|types|check|bench: makes ready what the task needs, then runs it.
+// One entry for npm run build|test|lint|types|check: makes ready what the task needs, then runs it.
 // Node's own modules only: this file runs before anything is installed.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
@@ -100,21 +101,29 @@ function findCMake(cache) {
 	return program;
 }
 
-/** Builds what the task needs; sets DISTILTUNE_TEST_PROGRAMS with `tests`. */
-async function native({ engine, tests }) {
+/** Compiles lib/, then base, then the engine for the libtorch that is named, else for the cache's. */
+async function build() {
 	checkCompiler();
-	const [{ cacheFolder }, { runSetup }, { resolveLibtorch }, build] = await Promise.all(
+	compileTypeScript();
+	const [{ cacheFolder }, { runSetup }, { resolveLibtorch }, { buildBase, buildEngine }] = await Promise.all(
 		['cache.js', 'setup.js', 'libtorch.js', 'build.js'].map(fromDist),
 	);
 	const options = { cmake: findCMake(cacheFolder()), onOutput: (text) => process.stderr.write(text) };
-	await build.buildBase(options);
-	if (!engine) return;
+	await buildBase(options);
 	const libtorch = process.env.DISTILTUNE_LIBTORCH ? resolveLibtorch() : await runSetup({}, say);
-	await build.buildEngine(libtorch, options);
-	if (!tests) return;
-	const folder = join(root, 'build-cmake', `tests-${libtorch.key}`);
-	await build.buildTarget(undefined, folder, undefined, [...build.libtorchDefinitions(libtorch), 'DISTILTUNE_TESTS=ON'], options);
-	process.env.DISTILTUNE_TEST_PROGRAMS = join(folder, 'Release');
+	await buildEngine(libtorch, options);
+}
+
+/** The programs of native/<room>/test that need no libtorch. */
+function buildNativeTests() {
+	checkCompiler();
+	compileTypeScript();
+	return fromDist('cache.js').then(({ cacheFolder }) => {
+		const cmake = findCMake(cacheFolder()) ?? 'cmake';
+		const folder = join(root, 'build-cmake', 'tests');
+		run(cmake, ['-S', root, '-B', folder, '-DDISTILTUNE_TESTS=ON', '-DCMAKE_BUILD_TYPE=Release']);
+		run(cmake, ['--build', folder, '--config', 'Release', '--target', 'native_tests', '--parallel', String(availableParallelism())]);
+	});
 }
 
 function sourcesUnder(folder, pattern) {
@@ -138,29 +147,16 @@ function types() {
 }
 
 async function test() {
-	compileTypeScript();
-	await native({ engine: true, tests: true });
-	node('node_modules/vitest/vitest.mjs', 'run', '--config', join(root, 'test', 'vitest.config.ts'), ...args);
+	await buildNativeTests();
+	node('node_modules/vitest/vitest.mjs', 'run', ...args);
 }
 
 const tasks = {
-	build: async () => {
-		compileTypeScript();
-		await native({ engine: true });
-	},
-	quickstart: async () => {
-		await tasks.build();
-		node('dist/cli/quickstart.js', ...args);
-	},
-	bench: async () => {
-		await tasks.build();
-		node('bench/train.mjs', ...args);
-	},
-	test,
+	build,
 	lint,
 	types,
+	test,
 	check: async () => {
-		lint();
 		types();
 		await test();
 	},

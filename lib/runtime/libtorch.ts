@@ -32,6 +32,8 @@ export interface Resolution {
 }
 
 const setupFix = ['npx distiltune setup'];
+// c10::Error(SourceLocation, std::string) with the old string; every c10 has __cxx11 symbols of a static libstdc++.
+const preAbiSymbol = '_ZN3c105ErrorC1ENS_14SourceLocationESs';
 let configured: string | undefined;
 
 /** Names the libtorch of this process; undefined takes the name back. */
@@ -90,7 +92,7 @@ function probeFolders(root: string, lib: string, headers: string, source: string
 	const include = existsSync(join(headers, 'ATen')) ? headers : undefined;
 	const version = versionOf(root, include);
 	if (!version) return 'no version in version.py, build-version or torch/version.h';
-	const abi = process.platform !== 'linux' || contains(c10, '__cxx11') ? 'cxx11' : 'pre';
+	const abi = process.platform === 'linux' && contains(c10, preAbiSymbol) ? 'pre' : 'cxx11';
 	const debian = include !== undefined && /^#define\s+C10_USE_GLOG/m.test(text(join(include, 'c10/macros/cmake_macros.h')));
 	const minor = version.split('.').slice(0, 2).join('.');
 	return { lib, include, version, abi, debian, key: `torch${minor}-${abi}${debian ? '-deb' : ''}`, source };
