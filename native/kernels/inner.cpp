@@ -5,12 +5,20 @@
 namespace distiltune::kernels {
 
 extern const Inner inner_scalar;
+#if defined(__x86_64__) || defined(_M_X64)
+extern const Inner inner_avx2;
+extern const Inner inner_avx512;
+#endif
 
 namespace {
 std::atomic<const Inner*> chosen{nullptr};
 }
 
-const Inner& inner(Isa) {
+const Inner& inner(Isa isa) {
+#if defined(__x86_64__) || defined(_M_X64)
+  if (isa == Isa::avx512) return inner_avx512;
+  if (isa == Isa::avx2) return inner_avx2;
+#endif
   return inner_scalar;
 }
 

@@ -53,9 +53,9 @@ struct Inner {
   void (*gelu)(const float* x, float* y, int64_t n);
   void (*gelu_backward)(const float* x, const float* dy, float* dx, int64_t n);
 
-  /** sum = dropout(x) + residual (null: none), y = normalised; sum may alias x or y. */
+  /** sum = dropout(x) + residual (null: none), y = normalised; sum may alias x or y. rstd = 1 / sqrt(variance + eps). */
   void (*layer_norm)(const float* x, const DropoutDraws& draws, const float* residual, const float* gamma, const float* beta,
-                     float* sum, float* y, int64_t dim, float* mean, float* rstd);
+                     float* sum, float* y, int64_t dim, float eps, float* mean, float* rstd);
   /** dgamma and dbeta are added to; dsum may alias dy. */
   void (*layer_norm_backward)(const float* dy, const float* sum, float mean, float rstd, const float* gamma, float* dsum,
                               float* dgamma, float* dbeta, int64_t dim);

@@ -17,7 +17,7 @@ void attention_gradient(float* p, float* dp, const DropoutDraws& draws, int64_t 
 void gelu(const float* x, float* y, int64_t n);
 void gelu_backward(const float* x, const float* dy, float* dx, int64_t n);
 void layer_norm(const float* x, const DropoutDraws& draws, const float* residual, const float* gamma, const float* beta,
-                float* sum, float* y, int64_t dim, float* mean, float* rstd);
+                float* sum, float* y, int64_t dim, float eps, float* mean, float* rstd);
 void layer_norm_backward(const float* dy, const float* sum, float mean, float rstd, const float* gamma, float* dsum,
                          float* dgamma, float* dbeta, int64_t dim);
 void adamw(const AdamWScalars& scalars, float* parameter, float* moment1, float* moment2, const float* gradient, int64_t n);

@@ -23,7 +23,7 @@ void dropout_add_layer_norm(ThreadPool& pool, const float* x, const Dropout& dro
     for (int64_t t = block * block_tokens; t < end; ++t) {
       float row_mean, row_rstd;
       inner().layer_norm(x + t * dim, draw(dropout, t * dim, dim), residual ? residual + t * dim : nullptr, gamma, beta,
-                         sum ? sum + t * dim : y + t * dim, y + t * dim, dim, &row_mean, &row_rstd);
+                         sum ? sum + t * dim : y + t * dim, y + t * dim, dim, layer_norm_eps, &row_mean, &row_rstd);
       if (mean) mean[t] = row_mean;
       if (rstd) rstd[t] = row_rstd;
     }

@@ -1,12 +1,11 @@
 #include <cmath>
 
 #include "inner_scalar.h"
-#include "layer_norm.h"
 
 namespace distiltune::kernels::scalar {
 
 void layer_norm(const float* x, const DropoutDraws& draws, const float* residual, const float* gamma, const float* beta,
-                float* sum, float* y, int64_t dim, float* mean, float* rstd) {
+                float* sum, float* y, int64_t dim, float eps, float* mean, float* rstd) {
   double total = 0;
   for (int64_t i = 0; i < dim; ++i) {
     const float kept = draws.draws && draws.draws[i] < draws.threshold ? 0 : x[i] * draws.scale;
@@ -16,7 +15,7 @@ void layer_norm(const float* x, const DropoutDraws& draws, const float* residual
   *mean = static_cast<float>(total / dim);
   double squares = 0;
   for (int64_t i = 0; i < dim; ++i) squares += (sum[i] - *mean) * (sum[i] - *mean);
-  *rstd = static_cast<float>(1 / std::sqrt(squares / dim + layer_norm_eps));
+  *rstd = static_cast<float>(1 / std::sqrt(squares / dim + eps));
   for (int64_t i = 0; i < dim; ++i) y[i] = (sum[i] - *mean) * *rstd * gamma[i] + beta[i];
 }
 

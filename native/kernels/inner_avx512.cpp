@@ -1,0 +1,18 @@
+#include "vector_avx512.h"
+//
+#include "activation_vector.h"
+#include "adamw_vector.h"
+#include "attention_vector.h"
+#include "gemm_vector.h"
+#include "layer_norm_vector.h"
+#include "philox_vector.h"
+
+namespace distiltune::kernels {
+
+extern const Inner inner_avx512;
+const Inner inner_avx512 = {
+    Isa::avx512, width,        pack,          pack_transposed, multiply,            philox, drop,           exponentials,
+    attention_gradient, gelu, gelu_backward, layer_norm,      layer_norm_backward, adamw,  sum_of_squares,
+};
+
+}  // namespace distiltune::kernels

@@ -1,0 +1,55 @@
+#pragma once
+#include <cmath>
+#include <cstdint>
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include "kernels/inner.h"
+#include "kernels/random.h"
+#include "test/check.h"
+
+// What the kernel tests share: values to work on, comparisons, and the instruction sets this machine can run.
+
+namespace distiltune::kernels::test {
+
+inline std::vector<float> random_values(int64_t n, uint64_t seed, float deviation = 1) {
+  std::vector<float> values(n);
+  Generator generator(seed);
+  normal(generator, deviation, values.data(), n);
+  return values;
+}
+
+/** Runs body once under every instruction set of this machine and names the set in a failure. */
+template <typename Body>
+void on_every_isa(const Body& body) {
+  for (Isa each : {Isa::scalar, Isa::avx2, Isa::avx512}) {
+    if (each > isa()) continue;
+    use(each);
+    try {
+      body();
+    } catch (distiltune::test::Mismatch& mismatch) {
+      mismatch.reason += std::string(" (") + name(each) + ")";
+      use(isa());
+      throw;
+    }
+  }
+  use(isa());
+}
+
+inline bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
+  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
+}
+
+/** Largest |got - want| over the largest |want| (or 1e-30). */
+inline double distance(const std::vector<float>& got, const std::vector<double>& want) {
+  double difference = 0, size = 1e-30;
+  for (size_t i = 0; i < want.size(); ++i) {
+    if (!(std::fabs(got[i] - want[i]) <= 1e300)) return HUGE_VAL;
+    difference = std::fmax(difference, std::fabs(got[i] - want[i]));
+    size = std::fmax(size, std::fabs(want[i]));
+  }
+  return difference / size;
+}
+
+}  // namespace distiltune::kernels::test
