@@ -1,0 +1,178 @@
+#include "tokenizer.h"
+
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "../node/error.h"
+#include "../text/tokenizer.h"
+#include "instance.h"
+
+namespace distiltune::base {
+namespace {
+
+void append(Napi::Env env, Napi::Value value, std::u16string& text) {
+  size_t length = 0;
+  if (napi_get_value_string_utf16(env, value, nullptr, 0, &length) != napi_ok) throw Napi::Error::New(env);
+  const size_t start = text.size();
+  text.resize(start + length + 1);  // Node-API writes a NUL behind the text
+  if (napi_get_value_string_utf16(env, value, text.data() + start, length + 1, &length) != napi_ok) {
+    throw Napi::Error::New(env);
+  }
+  text.resize(start + length);
+}
+
+std::u16string string_of(Napi::Value value) {
+  std::u16string text;
+  append(value.Env(), value, text);
+  return text;
+}
+
+std::vector<std::u16string> strings_of(Napi::Value value) {
+  const auto array = value.As<Napi::Array>();
+  std::vector<std::u16string> strings(array.Length());
+  for (uint32_t i = 0; i < strings.size(); ++i) {
+    const Napi::HandleScope scope(value.Env());
+    strings[i] = string_of(array.Get(i));
+  }
+  return strings;
+}
+
+/** Texts of one call end to end. */
+struct Texts {
+  std::u16string units;
+  std::vector<size_t> ends;
+};
+
+Texts texts_of(Napi::Value value) {
+  const auto array = value.As<Napi::Array>();
+  Texts texts;
+  texts.ends.reserve(array.Length());
+  for (uint32_t i = 0; i < array.Length(); ++i) {
+    const Napi::HandleScope scope(value.Env());
+    append(value.Env(), array.Get(i), texts.units);
+    texts.ends.push_back(texts.units.size());
+  }
+  return texts;
+}
+
+text::TokenizerSpec spec_of(Napi::Object object) {
+  const auto flag = [&](const char* name) { return object.Get(name).ToBoolean().Value(); };
+  text::TokenizerSpec spec;
+  spec.tokens = strings_of(object.Get("tokens"));
+  spec.normalizer.lowercase = flag("lowercase");
+  spec.normalizer.strip_accents = object.Get("stripAccents").IsNull() ? spec.normalizer.lowercase : flag("stripAccents");
+  spec.normalizer.handle_chinese_chars = flag("handleChineseChars");
+  spec.normalizer.clean_text = flag("cleanText");
+  spec.normalizer.max_word_code_points = object.Get("maxWordCodePoints").ToNumber();
+  spec.unk_token = string_of(object.Get("unkToken"));
+  spec.cls_token = string_of(object.Get("clsToken"));
+  spec.sep_token = string_of(object.Get("sepToken"));
+  spec.special_tokens = strings_of(object.Get("specialTokens"));
+  spec.continuing_prefix = string_of(object.Get("continuingPrefix"));
+  return spec;
+}
+
+text::EncodeOptions options_of(Napi::Object object) {
+  text::EncodeOptions options;
+  const int32_t max_length = object.Get("maxLength").ToNumber();
+  options.max_length = max_length > 0 ? std::max(max_length, 2) : 0;
+  options.add_special_tokens = object.Get("addSpecialTokens").ToBoolean();
+  options.match_special_tokens = object.Get("matchSpecialTokens").ToBoolean();
+  options.spans = object.Get("spans").ToBoolean();
+  return options;
+}
+
+text::Encoding encode_all(const text::Tokenizer& tokenizer, const Texts& texts, const text::EncodeOptions& options,
+                          const node::Cancelled* cancelled) {
+  text::Encoding encoding;
+  size_t start = 0;
+  for (const size_t end : texts.ends) {
+    if (cancelled && *cancelled) throw Failure("CANCELLED", "Encoding was cancelled: its environment is going away");
+    tokenizer.encode(std::u16string_view(texts.units).substr(start, end - start), options, encoding);
+    start = end;
+  }
+  return encoding;
+}
+
+template <class TypedArray, class Element>
+TypedArray copy(Napi::Env env, const Element* data, size_t length) {
+  auto array = TypedArray::New(env, length);
+  std::copy_n(data, length, array.Data());
+  return array;
+}
+
+Napi::Value to_javascript(Napi::Env env, const text::Encoding& encoding, bool spans) {
+  static_assert(sizeof(text::Span) == 2 * sizeof(int32_t));
+  auto result = Napi::Object::New(env);
+  result.Set("ids", copy<Napi::Int32Array>(env, encoding.ids.data(), encoding.ids.size()));
+  result.Set("offsets", copy<Napi::Int32Array>(env, encoding.offsets.data(), encoding.offsets.size()));
+  result.Set("truncated", copy<Napi::Uint8Array>(env, encoding.truncated.data(), encoding.truncated.size()));
+  if (spans) {
+    const auto* flat = reinterpret_cast<const int32_t*>(encoding.spans.data());
+    result.Set("spans", copy<Napi::Int32Array>(env, flat, 2 * encoding.spans.size()));
+  }
+  return result;
+}
+
+/** Interface NativeTokenizer of lib/runtime/native.ts. */
+class Tokenizer : public Napi::ObjectWrap<Tokenizer> {
+ public:
+  explicit Tokenizer(const Napi::CallbackInfo& info) : ObjectWrap(info) {
+    node::guard(info.Env(), [&] {
+      tokenizer_ = std::make_shared<const text::Tokenizer>(spec_of(info[0].As<Napi::Object>()));
+    });
+  }
+
+  static Napi::Function define(Napi::Env env) {
+    return DefineClass(env, "Tokenizer",
+                       {InstanceMethod("encodeSync", &Tokenizer::encode_sync), InstanceMethod("encode", &Tokenizer::encode),
+                        InstanceMethod("close", &Tokenizer::close)});
+  }
+
+ private:
+  Napi::Value encode_sync(const Napi::CallbackInfo& info) {
+    return node::guard(info.Env(), [&] {
+      const auto tokenizer = open_tokenizer();
+      const text::EncodeOptions options = options_of(info[1].As<Napi::Object>());
+      return to_javascript(info.Env(), encode_all(*tokenizer, texts_of(info[0]), options, nullptr), options.spans);
+    });
+  }
+
+  Napi::Value encode(const Napi::CallbackInfo& info) {
+    const Napi::Env env = info.Env();
+    try {
+      auto tokenizer = open_tokenizer();
+      auto texts = std::make_shared<const Texts>(texts_of(info[0]));
+      const text::EncodeOptions options = options_of(info[1].As<Napi::Object>());
+      return jobs(env).queue(env, [tokenizer = std::move(tokenizer), texts = std::move(texts),
+                                   options](const node::Cancelled& cancelled) -> node::Jobs::Finish {
+        auto encoding = std::make_shared<const text::Encoding>(encode_all(*tokenizer, *texts, options, &cancelled));
+        return [encoding = std::move(encoding), options](Napi::Env env) {
+          return to_javascript(env, *encoding, options.spans);
+        };
+      });
+    } catch (const Failure& failure) {
+      const auto deferred = Napi::Promise::Deferred::New(env);
+      deferred.Reject(node::to_error(env, failure).Value());
+      return deferred.Promise();
+    }
+  }
+
+  void close(const Napi::CallbackInfo&) { tokenizer_.reset(); }
+
+  std::shared_ptr<const text::Tokenizer> open_tokenizer() const {
+    if (!tokenizer_) throw Failure("TOKENIZER_CLOSED", "Expected an open tokenizer, this one has been disposed", "Load it again");
+    return tokenizer_;
+  }
+
+  std::shared_ptr<const text::Tokenizer> tokenizer_;  // jobs under way keep it alive
+};
+
+}  // namespace
+
+void export_tokenizer(Napi::Env env, Napi::Object exports) { exports.Set("Tokenizer", Tokenizer::define(env)); }
+
+}  // namespace distiltune::base
