@@ -76,7 +76,7 @@ TensorEntry parse_entry(JsonCursor& json, std::string name) {
   TensorEntry entry{std::move(name), {}, {}, 0, 0, 1};
   bool has_dtype = false, has_shape = false, has_offsets = false;
   const auto once = [&](bool& seen, const std::string& key) {
-    if (seen) json.fail("`" + entry.name + "` has `" + key + "` twice");
+    if (seen) json.fail(shown(entry.name) + " has `" + key + "` twice");
     seen = true;
   };
   json.expect('{');
@@ -93,7 +93,7 @@ TensorEntry parse_entry(JsonCursor& json, std::string name) {
       } else if (key == "data_offsets") {
         once(has_offsets, key);
         const std::vector<uint64_t> offsets = unsigned_array(json, 2);
-        if (offsets.size() != 2) json.fail("`" + entry.name + "` needs two data_offsets");
+        if (offsets.size() != 2) json.fail(shown(entry.name) + " needs two data_offsets");
         entry.begin = offsets[0];
         entry.end = offsets[1];
       } else {
@@ -102,7 +102,7 @@ TensorEntry parse_entry(JsonCursor& json, std::string name) {
     } while (json.accept(','));
     json.expect('}');
   }
-  if (!has_dtype || !has_shape || !has_offsets) json.fail("`" + entry.name + "` lacks dtype, shape or data_offsets");
+  if (!has_dtype || !has_shape || !has_offsets) json.fail(shown(entry.name) + " lacks dtype, shape or data_offsets");
   return entry;
 }
 
@@ -128,7 +128,7 @@ std::vector<TensorEntry> parse_header(std::string_view text) {
     do {
       std::string key = json.string();
       json.expect(':');
-      if (!keys.insert(key).second) json.fail("`" + key + "` is there twice");
+      if (!keys.insert(key).second) json.fail(shown(key) + " is there twice");
       if (key == "__metadata__") {
         check_metadata(json);
         continue;
@@ -144,9 +144,9 @@ std::vector<TensorEntry> parse_header(std::string_view text) {
 
 /** Sets entry.count; returns what is wrong, or nothing. */
 std::string check_span(TensorEntry& entry, uint64_t expected_begin) {
-  const std::string name = "`" + entry.name + "` ";
+  const std::string name = shown(entry.name) + " ";
   const uint64_t bits_each = width(entry.dtype);
-  if (bits_each == 0) return name + "has the unknown dtype " + entry.dtype;
+  if (bits_each == 0) return name + "has the unknown dtype " + shown(entry.dtype);
   if (entry.begin != expected_begin || entry.end < entry.begin)
     return name + "spans bytes " + std::to_string(entry.begin) + " to " + std::to_string(entry.end) + ", expected a start at " +
            std::to_string(expected_begin) + ": tensors must follow one another without hole or overlap";
@@ -166,6 +166,12 @@ std::string shape_text(const std::vector<uint64_t>& shape) {
   std::string text = "[";
   for (size_t i = 0; i < shape.size(); ++i) text += (i ? ", " : "") + std::to_string(shape[i]);
   return text + "]";
+}
+
+std::string shown(const std::string& name) {
+  size_t length = std::min<size_t>(name.size(), 120);
+  while (length < name.size() && (static_cast<unsigned char>(name[length]) & 0xC0) == 0x80) --length;  // not within a character
+  return "`" + name.substr(0, length) + (length < name.size() ? "...`" : "`");
 }
 
 SafetensorsReader::SafetensorsReader(const std::string& path) : file_(path) {
@@ -209,7 +215,7 @@ void SafetensorsReader::read(const TensorEntry& entry, float* out) const {
   if (entry.dtype == "F32") return file_.read(offset, out, static_cast<size_t>(entry.count) * sizeof(float));
   const bool half = entry.dtype == "F16";
   if (!half && entry.dtype != "BF16")
-    throw Failure("TENSOR_DTYPE", "`" + entry.name + "` in " + path() + " is " + entry.dtype + ", expected F32, F16 or BF16");
+    throw Failure("TENSOR_DTYPE", shown(entry.name) + " in " + path() + " is " + entry.dtype + ", expected F32, F16 or BF16");
   std::vector<uint16_t> buffer(std::min<size_t>(floats_at_a_time, static_cast<size_t>(entry.count)));
   for (uint64_t done = 0; done < entry.count;) {
     const auto count = static_cast<size_t>(std::min<uint64_t>(buffer.size(), entry.count - done));

@@ -23,6 +23,8 @@ struct TensorEntry {
 
 /** "[2, 384]" */
 std::string shape_text(const std::vector<uint64_t>& shape);
+/** The name in backquotes, as a message shows it: a hostile one may be megabytes long. */
+std::string shown(const std::string& name);
 
 /** An open .safetensors file whose header is sound. Throws SAFETENSORS_INVALID, FILE_NOT_FOUND or FILE_NOT_READABLE. */
 class SafetensorsReader {

@@ -19,18 +19,18 @@ bool is_head(const std::string& name) { return name.rfind("pre_classifier.", 0) 
 std::string few(const std::vector<std::string>& names) {
   constexpr size_t shown = 5;
   std::string text;
-  for (size_t i = 0; i < names.size() && i < shown; ++i) text += (i ? ", `" : "`") + names[i] + "`";
+  for (size_t i = 0; i < names.size() && i < shown; ++i) text += (i ? ", " : "") + files::shown(names[i]);
   return names.size() > shown ? text + " and " + std::to_string(names.size() - shown) + " more" : text;
 }
 
 void check_tensor(const SafetensorsReader& file, const TensorEntry& entry, const std::vector<uint64_t>& expected) {
   if (entry.shape != expected)
     throw Failure("TENSOR_SHAPE",
-                  "`" + entry.name + "` in " + file.path() + " is " + files::shape_text(entry.shape) + ", expected " +
+                  files::shown(entry.name) + " in " + file.path() + " is " + files::shape_text(entry.shape) + ", expected " +
                       files::shape_text(expected) + " after config.json",
                   "config.json and the weights must come from one model; check its sizes and its number of labels");
   if (entry.dtype != "F32" && entry.dtype != "F16" && entry.dtype != "BF16")
-    throw Failure("TENSOR_DTYPE", "`" + entry.name + "` in " + file.path() + " is " + entry.dtype + ", expected F32, F16 or BF16");
+    throw Failure("TENSOR_DTYPE", files::shown(entry.name) + " in " + file.path() + " is " + entry.dtype + ", expected F32, F16 or BF16");
 }
 
 struct Contents {
@@ -57,7 +57,7 @@ Contents sort_out(const SafetensorsReader& file, const std::vector<ParameterInfo
     } else if (known.count(role.parameter) == 0) {
       unexpected.push_back(entry.name);
     } else if (!contents.parameters.emplace(role.parameter, &entry).second) {
-      throw Failure("TENSOR_UNEXPECTED", "`" + entry.name + "` and `" + contents.parameters[role.parameter]->name + "` in " +
+      throw Failure("TENSOR_UNEXPECTED", files::shown(entry.name) + " and " + files::shown(contents.parameters[role.parameter]->name) + " in " +
                                              file.path() + " are both " + role.parameter);
     }
   }
