@@ -7,7 +7,7 @@ import { readCsv } from './data/csv.js';
 import { type FileReader, readerFor } from './data/file.js';
 import { readJsonl } from './data/jsonl.js';
 import { sortedLabels } from './data/labels.js';
-import { type Columns, type DatasetRow, type FileRow, type Origin, type Row, labelOf, rowError, textOf } from './data/row.js';
+import { type Columns, type DatasetRow, type FileRow, type Fingerprint, type Origin, type Row, labelOf, rowError, textOf } from './data/row.js';
 import { type SplitOptions, heldBack } from './data/split.js';
 import { ConfigError, DataError } from './errors.js';
 import { loadBase } from './runtime/load.js';
@@ -20,14 +20,6 @@ export interface DatasetOptions {
 	readonly textColumn?: string;
 	/** @default 'label' */
 	readonly labelColumn?: string;
-}
-
-/** What was read, so that a run can be told from a run on other rows. */
-export interface Fingerprint {
-	readonly source: string;
-	readonly rows: number;
-	/** Of the file's bytes; for rows from memory, of one JSON array [text, label] a line. */
-	readonly sha256: string;
 }
 
 export interface DatasetStats {

@@ -18,7 +18,7 @@ export interface TrainerConfig {
 	readonly labels?: readonly (string | number | boolean)[];
 	/** Folder the trained model is written to. @default 'trainer_output' */
 	readonly outputDir?: string;
-	/** Longest row in tokens, [CLS] and [SEP] included; from 2 to what the model has positions for. @default 512 */
+	/** Longest row in tokens, [CLS] and [SEP] included; from 2 to what the model has positions for. @default 512, or the model's positions where fewer */
 	readonly maxLength?: number;
 	/** What a text longer than `maxLength` brings: one counted warning, nothing, or an error. @default 'warn' */
 	readonly truncation?: 'warn' | 'silent' | 'error';
@@ -66,12 +66,13 @@ export interface TrainerConfig {
 	readonly threads?: number;
 }
 
-type Resolved = Required<Omit<TrainerConfig, 'eval' | 'labels' | 'dataSeed' | 'evalSteps'>>;
+type Resolved = Required<Omit<TrainerConfig, 'eval' | 'labels' | 'maxLength' | 'dataSeed' | 'evalSteps'>>;
 
 /** Every option settled. */
 export interface ResolvedConfig extends Resolved {
 	readonly eval: TrainerConfig['eval'] | undefined;
 	readonly labels: readonly string[] | undefined;
+	readonly maxLength: number | undefined;
 	readonly dataSeed: number;
 	readonly evalSteps: number;
 }
@@ -99,7 +100,7 @@ export const optionTable: { readonly [Name in keyof Required<TrainerConfig>]: Op
 	labelColumn: { kind: 'text', default: 'label', help: 'column that holds the label' },
 	labels: { kind: 'list', help: 'all labels, in the order of the outputs' },
 	outputDir: { kind: 'text', default: 'trainer_output', help: 'folder the trained model is written to' },
-	maxLength: { kind: 'integer', default: 512, min: 2, help: 'longest row in tokens' },
+	maxLength: { kind: 'integer', min: 2, help: 'longest row in tokens (default: what the model has positions for, at most 512)' },
 	truncation: { kind: 'choice', default: 'warn', choices: ['warn', 'silent', 'error'], help: 'what a longer text brings' },
 	learningRate: { kind: 'number', default: 5e-5, min: 0, max: 1, open: 'min', help: 'rate of the first step after warm-up' },
 	perDeviceTrainBatchSize: { kind: 'integer', default: 8, min: 1, help: 'rows of one batch' },
@@ -151,6 +152,7 @@ export function resolveConfig(config: TrainerConfig, spell: (name: string) => st
 	return {
 		...settled,
 		eval: config.eval,
+		maxLength: config.maxLength,
 		evalStrategy,
 		evalSteps: settled.evalSteps ?? settled.loggingSteps,
 		dataSeed: settled.dataSeed ?? settled.seed,

@@ -17,6 +17,14 @@ export interface DatasetRow {
 	readonly line: number;
 }
 
+/** What was read, so that a run can be told from a run on other rows. */
+export interface Fingerprint {
+	readonly source: string;
+	readonly rows: number;
+	/** Of the file's bytes; for rows from memory, of one JSON array [text, label] a line. */
+	readonly sha256: string;
+}
+
 /** A row as a file has it, before text and label are looked at. */
 export interface FileRow {
 	readonly line: number;

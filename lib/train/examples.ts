@@ -1,0 +1,103 @@
+/** A data set as the model reads it: token ids of all rows end to end, tokenized once. */
+import type { DatasetRow } from '../data/row.js';
+import { sortedLabels } from '../data/labels.js';
+import type { RaggedBatch, RaggedEncoding } from '../runtime/native.js';
+
+/** Rows laid end to end; row r is ids[offsets[r] .. offsets[r + 1]). */
+export interface Examples {
+	readonly ids: Int32Array;
+	readonly offsets: Int32Array;
+	/** Class index of each row. */
+	readonly classes: Int32Array;
+}
+
+/** What was seen on the way and may deserve a warning; each a count of rows. */
+export interface Remarks {
+	readonly empty: number;
+	readonly truncated: number;
+	readonly withNul: number;
+}
+
+export interface ReadResult {
+	readonly examples: Examples;
+	readonly labels: readonly string[];
+	readonly remarks: Remarks;
+}
+
+export interface ReadOptions {
+	readonly encode: (texts: readonly string[]) => Promise<RaggedEncoding>;
+	/** The labels there may be, in order; else those found, sorted. */
+	readonly labels: readonly string[] | undefined;
+	readonly onUnknownLabel: (row: DatasetRow) => Error;
+	/** The error a text longer than the limit is, where it is one. */
+	readonly onTruncated?: ((row: DatasetRow) => Error) | undefined;
+	/** Asked before each portion of texts; throws to end the reading. */
+	readonly stopIfAborted: () => void;
+}
+
+// Texts handed to the tokenizer at once: enough to keep its thread busy, little enough to hold in memory.
+const ROWS_AT_ONCE = 512;
+
+export async function readExamples(rows: AsyncIterable<DatasetRow>, options: ReadOptions): Promise<ReadResult> {
+	const classOf = new Map((options.labels ?? []).map((label, index) => [label, index]));
+	const classes: number[] = [];
+	const parts: RaggedEncoding[] = [];
+	const remarks = { empty: 0, truncated: 0, withNul: 0 };
+	let waiting: DatasetRow[] = [];
+
+	const encodeWaiting = async () => {
+		const encoding = await options.encode(waiting.map(({ text }) => text));
+		const first = encoding.truncated.indexOf(1);
+		const longer = waiting[first];
+		if (longer !== undefined && options.onTruncated !== undefined) throw options.onTruncated(longer);
+		remarks.truncated += encoding.truncated.reduce((sum, flag) => sum + flag, 0);
+		parts.push(encoding);
+		waiting = [];
+	};
+
+	for await (const row of rows) {
+		if (options.labels === undefined && !classOf.has(row.label)) classOf.set(row.label, classOf.size);
+		const found = classOf.get(row.label);
+		if (found === undefined) throw options.onUnknownLabel(row);
+		classes.push(found);
+		if (row.text.trim() === '') remarks.empty += 1;
+		if (row.text.includes('\0')) remarks.withNul += 1;
+		waiting.push(row);
+		if (waiting.length === ROWS_AT_ONCE) {
+			options.stopIfAborted();
+			await encodeWaiting();
+		}
+	}
+	options.stopIfAborted();
+	if (waiting.length > 0) await encodeWaiting();
+
+	const labels = options.labels ?? sortedLabels(classOf.keys());
+	const final = new Map(labels.map((label, index) => [label, index]));
+	const renumber = Int32Array.from(classOf.keys(), (label) => final.get(label) ?? 0);
+	return { examples: { ...joined(parts), classes: Int32Array.from(classes, (index) => renumber[index] ?? 0) }, labels, remarks };
+}
+
+/** A batch of the rows with these numbers, in this order. */
+export function pack({ ids, offsets, classes }: Examples, rows: Int32Array): Required<RaggedBatch> {
+	const batchOffsets = new Int32Array(rows.length + 1);
+	for (const [index, row] of rows.entries()) {
+		batchOffsets[index + 1] = (batchOffsets[index] ?? 0) + (offsets[row + 1] ?? 0) - (offsets[row] ?? 0);
+	}
+	const batchIds = new Int32Array(batchOffsets[rows.length] ?? 0);
+	for (const [index, row] of rows.entries()) batchIds.set(ids.subarray(offsets[row], offsets[row + 1]), batchOffsets[index]);
+	return { ids: batchIds, offsets: batchOffsets, labels: rows.map((row) => classes[row] ?? 0) };
+}
+
+function joined(parts: readonly RaggedEncoding[]): { ids: Int32Array; offsets: Int32Array } {
+	const ids = new Int32Array(parts.reduce((sum, part) => sum + part.ids.length, 0));
+	const offsets = new Int32Array(parts.reduce((sum, part) => sum + part.offsets.length - 1, 0) + 1);
+	let token = 0;
+	let row = 0;
+	for (const part of parts) {
+		ids.set(part.ids, token);
+		offsets.set(part.offsets.map((offset) => offset + token), row);
+		token += part.ids.length;
+		row += part.offsets.length - 1;
+	}
+	return { ids, offsets };
+}

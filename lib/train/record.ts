@@ -1,0 +1,55 @@
+/** run.json: the one record of a run, from which every table and number is written. */
+import { cpus, totalmem } from 'node:os';
+
+import type { Fingerprint } from '../data/row.js';
+import type { BaseAddon } from '../runtime/native.js';
+import type { Evaluation, LogEntry, Position, Timings, TrainerEvent } from './events.js';
+
+export interface EpochLoss extends Position {
+	/** Mean over the batches of the epoch. */
+	readonly loss: number;
+}
+
+export interface RunRecord {
+	readonly format: 1;
+	readonly status: 'finished' | 'interrupted';
+	readonly config: Readonly<Record<string, unknown>>;
+	readonly labels: readonly string[];
+	readonly versions: { readonly distiltune: string; readonly node: string; readonly libtorch: string };
+	readonly machine: Readonly<Record<string, string | number>>;
+	readonly data: { readonly train: Fingerprint; readonly eval?: Fingerprint | { readonly split: number; readonly rows: number } };
+	readonly warnings: readonly { readonly code: string; readonly message: string }[];
+	readonly history: readonly LogEntry[];
+	readonly epochs: readonly EpochLoss[];
+	readonly evaluations: readonly Evaluation[];
+	/** Mean loss of all steps; null before the first. */
+	readonly trainLoss: number | null;
+	readonly steps: number;
+	readonly timings: Timings;
+}
+
+/** What the events of a run add to its record. */
+export class History {
+	readonly log: LogEntry[] = [];
+	readonly epochs: EpochLoss[] = [];
+	readonly evaluations: Evaluation[] = [];
+	readonly warnings: { code: string; message: string }[] = [];
+
+	add(event: TrainerEvent): void {
+		const { type, ...rest } = event;
+		if (type === 'log') this.log.push(rest as LogEntry);
+		else if (type === 'epochEnd') this.epochs.push(rest as EpochLoss);
+		else if (type === 'evaluate') this.evaluations.push(rest as Evaluation);
+		else if (type === 'warning') this.warnings.push(rest as { code: string; message: string });
+	}
+}
+
+export function machineOf(base: BaseAddon): Record<string, string | number> {
+	const { isa, cores } = base.cpu();
+	return { platform: process.platform, arch: process.arch, cpu: cpus()[0]?.model.trim() ?? 'unknown', isa, cores, memoryBytes: totalmem() };
+}
+
+/** Memory this process has held at most. */
+export function peakRssBytes(): number {
+	return process.resourceUsage().maxRSS * 1024;
+}
