@@ -147,6 +147,7 @@ function types() {
 }
 
 async function test() {
+	await build();
 	await buildNativeTests();
 	node('node_modules/vitest/vitest.mjs', 'run', ...args);
 }
