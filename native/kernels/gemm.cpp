@@ -1,7 +1,6 @@
 #include "gemm.h"
 
 #include <algorithm>
-#include <cstring>
 #include <vector>
 
 #include "inner.h"
@@ -15,9 +14,12 @@ constexpr int64_t depth_limit = 768;
 // More rows than this are cut into several tasks, so that few columns still occupy several threads.
 constexpr int64_t rows_limit = 384;
 constexpr int64_t tile_rows = 6;
-// Gradient of a weight: rows of dy packed together, a whole number of tiles and of cache lines.
+// Gradient of a weight: columns of dy packed together, a whole number of tiles and of cache lines; tokens summed in a tile
+// before it is added to dw (their packed x is 480 KiB at most); and the side of a task's square of dw: a larger one packs less
+// for each product, a small weight is cut finer so that it occupies several threads.
 constexpr int64_t left_columns = 96;
-constexpr int64_t left_tasks_rows = 4 * left_columns;
+constexpr int64_t tokens_limit = 320;
+int64_t weight_side(int64_t n, int64_t k) { return n * k < int64_t{1} << 18 ? 192 : 384; }
 
 int64_t up(int64_t value, int64_t multiple) { return (value + multiple - 1) / multiple * multiple; }
 int64_t ceil_div(int64_t value, int64_t divisor) { return (value + divisor - 1) / divisor; }
@@ -79,7 +81,8 @@ void linear_backward_input(ThreadPool& pool, const float* dy, int64_t dy_stride,
 void linear_backward_weight(ThreadPool& pool, const float* dy, int64_t dy_stride, const float* x, int64_t x_stride,
                             float* dw, float* dbias, int64_t m, int64_t n, int64_t k) {
   const Inner& loops = inner();
-  const Cut rows(n, left_tasks_rows, left_columns), groups(k, 3 * group_columns, group_columns), depths(m, 512, 1);
+  const int64_t side = weight_side(n, k);
+  const Cut rows(n, side, left_columns), groups(k, side, group_columns), depths(m, tokens_limit, 1);
   pool.run(rows.parts() * groups.parts(), [&](int64_t task) {
     const int64_t part = task / groups.parts(), group = task % groups.parts();
     const int64_t j = groups.begin(group), columns = groups.size(group);
@@ -91,14 +94,7 @@ void linear_backward_weight(ThreadPool& pool, const float* dy, int64_t dy_stride
       const int64_t end = rows.begin(part) + rows.size(part);
       for (int64_t i = rows.begin(part); i < end; i += left_columns) {
         const int64_t width = std::min(left_columns, end - i);
-        for (int64_t q = 0; q < depth; ++q) {
-          std::memcpy(left + q * left_columns, dy + (p + q) * dy_stride + i, width * sizeof(float));
-        }
-        if (dbias && group == 0) {
-          for (int64_t q = 0; q < depth; ++q) {
-            for (int64_t column = 0; column < width; ++column) dbias[i + column] += left[q * left_columns + column];
-          }
-        }
+        loops.copy(dy + p * dy_stride + i, dy_stride, depth, width, left, left_columns, dbias && group == 0 ? dbias + i : nullptr);
         loops.multiply(left, 1, left_columns, right, dw + i * k + j, k, width, columns, depth, Store::accumulate, nullptr);
       }
     }

@@ -23,6 +23,14 @@ void pack_transposed(const float* bt, int64_t stride, int64_t depth, int64_t col
   }
 }
 
+void copy(const float* b, int64_t stride, int64_t depth, int64_t columns, float* to, int64_t to_stride, float* sums) {
+  for (int64_t j = 0; j < columns; ++j) {
+    float total = 0;
+    for (int64_t p = 0; p < depth; ++p) total += to[p * to_stride + j] = b[p * stride + j];
+    if (sums) sums[j] += total;
+  }
+}
+
 void multiply(const float* a, int64_t a_row, int64_t a_column, const float* packed, float* c, int64_t c_stride, int64_t rows,
               int64_t columns, int64_t depth, Store store, const float* bias) {
   for (int64_t j = 0; j < columns; j += panel_columns) {

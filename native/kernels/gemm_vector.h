@@ -53,6 +53,39 @@ void pack_transposed(const float* bt, int64_t stride, int64_t depth, int64_t col
   }
 }
 
+void copy(const float* b, int64_t stride, int64_t depth, int64_t columns, float* to, int64_t to_stride, float* sums) {
+  constexpr int64_t ahead = 16;  // rows of b lie pages apart, where the machine's own prefetch does not follow
+  constexpr int strip = 6;       // vectors: as many columns as linear_backward_weight asks for at once
+  for (int64_t j = 0; j < columns; j += strip * width) {
+    const int64_t strip_columns = smaller(strip * width, columns - j);
+    Vec total[strip];
+    for (Vec& each : total) each = zero();
+    for (int64_t p = 0; p < depth; ++p) {
+      const float* from = b + p * stride + j;
+      float* out = to + p * to_stride + j;
+      if (strip_columns == strip * width) {
+        for (int v = 0; v < strip; ++v) {
+          _mm_prefetch(reinterpret_cast<const char*>(from + ahead * stride + v * width), _MM_HINT_T0);
+          const Vec value = load(from + v * width);
+          store(out + v * width, value);
+          total[v] = add(total[v], value);
+        }
+      } else {
+        for (int v = 0; v * width < strip_columns; ++v) {
+          const Mask mask = first(smaller(width, strip_columns - v * width));
+          const Vec value = load(from + v * width, mask);
+          store(out + v * width, value, mask);
+          total[v] = add(total[v], value);
+        }
+      }
+    }
+    for (int v = 0; sums && v * width < strip_columns; ++v) {
+      const Mask mask = first(smaller(width, strip_columns - v * width));
+      store(sums + j + v * width, add(load(sums + j + v * width, mask), total[v]), mask);
+    }
+  }
+}
+
 /** `rows` rows of c by `vectors` vectors of columns, of which the last has `last` lanes in use. */
 template <int rows, int vectors>
 DISTILTUNE_NOINLINE void tile(const float* a, int64_t a_row, int64_t a_column, const float* b, float* c, int64_t c_stride,

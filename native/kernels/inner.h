@@ -33,6 +33,8 @@ struct Inner {
   void (*pack)(const float* b, int64_t stride, int64_t depth, int64_t columns, float* packed);
   /** The same from the transpose: bt (columns, depth) with row stride `stride`. */
   void (*pack_transposed)(const float* bt, int64_t stride, int64_t depth, int64_t columns, float* packed);
+  /** Copies b (depth, columns) to rows of stride `to_stride`; sums (columns), if not null, gains the sum of each column. */
+  void (*copy)(const float* b, int64_t stride, int64_t depth, int64_t columns, float* to, int64_t to_stride, float* sums);
   /** c (rows, columns) = or += a · b, element (r, p) of a at a[r * a_row + p * a_column], b packed. Products of an element
    *  of c are added in rising order of p, from zero or from `bias` (columns) if not null, and the sum then to c. */
   void (*multiply)(const float* a, int64_t a_row, int64_t a_column, const float* packed, float* c, int64_t c_stride,
