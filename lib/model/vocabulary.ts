@@ -78,28 +78,28 @@ function fromTokenizerJson(file: string, json: Json, names: NamedTokens): Vocabu
 	const normalizer = part(file, json, 'normalizer', 'BertNormalizer');
 	part(file, json, 'pre_tokenizer', 'BertPreTokenizer');
 	const decoder = part(file, json, 'decoder', 'WordPiece');
-	const specialTokens = list(file, json['added_tokens'] ?? [], 'added_tokens').map((added) => addedToken(file, added));
-	const prefix = model['continuing_subword_prefix'] ?? '##';
-	const maxWord = model['max_input_chars_per_word'] ?? 100;
-	const unkToken = model['unk_token'] ?? names.unkToken;
+	const specialTokens = list(file, json.added_tokens ?? [], 'added_tokens').map((added) => addedToken(file, added));
+	const prefix = model.continuing_subword_prefix ?? '##';
+	const maxWord = model.max_input_chars_per_word ?? 100;
+	const unkToken = model.unk_token ?? names.unkToken;
 	if (typeof prefix !== 'string' || typeof unkToken !== 'string') throw invalid(file, 'its model does not name unk_token or the prefix as strings');
 	if (!Number.isInteger(maxWord) || (maxWord as number) < 1 || (maxWord as number) > longestWord)
 		throw invalid(file, `max_input_chars_per_word is ${JSON.stringify(maxWord)}, expected a whole number from 1 to ${longestWord}`);
-	if ((decoder['prefix'] ?? '##') !== prefix) throw unsupported(file, `a decoder prefix other than the model's`);
-	if (!isObject(model['vocab'])) throw invalid(file, 'its model has no vocab object');
+	if ((decoder.prefix ?? '##') !== prefix) throw unsupported(file, `a decoder prefix other than the model's`);
+	if (!isObject(model.vocab)) throw invalid(file, 'its model has no vocab object');
 	return {
 		...names,
-		...template(file, json['post_processor']),
+		...template(file, json.post_processor),
 		unkToken,
-		tokens: tokensById(file, Object.entries(model['vocab']), specialTokens),
-		lowercase: normalizer['lowercase'] !== false,
-		stripAccents: typeof normalizer['strip_accents'] === 'boolean' ? normalizer['strip_accents'] : null,
-		handleChineseChars: normalizer['handle_chinese_chars'] !== false,
-		cleanText: normalizer['clean_text'] !== false,
+		tokens: tokensById(file, Object.entries(model.vocab), specialTokens),
+		lowercase: normalizer.lowercase !== false,
+		stripAccents: typeof normalizer.strip_accents === 'boolean' ? normalizer.strip_accents : null,
+		handleChineseChars: normalizer.handle_chinese_chars !== false,
+		cleanText: normalizer.clean_text !== false,
 		specialTokens: specialTokens.map(([token]) => token),
 		continuingPrefix: prefix,
 		maxWordCodePoints: maxWord as number,
-		cleanup: decoder['cleanup'] !== false,
+		cleanup: decoder.cleanup !== false,
 		modelMaxLength: 512,
 	};
 }
@@ -128,31 +128,31 @@ function tokensById(file: string, vocab: readonly [string, unknown][], specialTo
 
 /** Special tokens that are found in raw text as they stand; the only kind BERT has. */
 function addedToken(file: string, added: unknown): readonly [string, unknown] {
-	if (!isObject(added) || typeof added['content'] !== 'string' || added['content'] === '') throw invalid(file, 'an added token has no content');
-	const plain = added['special'] === true && !['single_word', 'lstrip', 'rstrip', 'normalized'].some((flag) => added[flag] === true);
-	if (!plain) throw unsupported(file, `the added token ${JSON.stringify(added['content'])}, which is not a plain special token`);
-	return [added['content'], added['id']];
+	if (!isObject(added) || typeof added.content !== 'string' || added.content === '') throw invalid(file, 'an added token has no content');
+	const plain = added.special === true && !['single_word', 'lstrip', 'rstrip', 'normalized'].some((flag) => added[flag] === true);
+	if (!plain) throw unsupported(file, `the added token ${JSON.stringify(added.content)}, which is not a plain special token`);
+	return [added.content, added.id];
 }
 
 /** [CLS] A [SEP], whatever the two are called. */
 function template(file: string, processor: unknown): { clsToken: string; sepToken: string } {
-	if (isObject(processor) && processor['type'] === 'BertProcessing') {
-		const [clsToken, sepToken] = [processor['cls'], processor['sep']].map((pair) => (Array.isArray(pair) ? (pair[0] as unknown) : undefined));
+	if (isObject(processor) && processor.type === 'BertProcessing') {
+		const [clsToken, sepToken] = [processor.cls, processor.sep].map((pair) => (Array.isArray(pair) ? (pair[0] as unknown) : undefined));
 		if (typeof clsToken === 'string' && typeof sepToken === 'string') return { clsToken, sepToken };
 	}
-	if (isObject(processor) && processor['type'] === 'TemplateProcessing' && Array.isArray(processor['single'])) {
-		const [first, text, last, ...rest] = (processor['single'] as unknown[]).map((item) => (isObject(item) ? item : {}));
-		const special = (item: Json | undefined) => (isObject(item?.['SpecialToken']) ? item['SpecialToken']['id'] : undefined);
+	if (isObject(processor) && processor.type === 'TemplateProcessing' && Array.isArray(processor.single)) {
+		const [first, text, last, ...rest] = (processor.single as unknown[]).map((item) => (isObject(item) ? item : {}));
+		const special = (item: Json | undefined) => (isObject(item?.SpecialToken) ? item.SpecialToken.id : undefined);
 		const [clsToken, sepToken] = [special(first), special(last)];
-		if (typeof clsToken === 'string' && typeof sepToken === 'string' && isObject(text?.['Sequence']) && rest.length === 0) return { clsToken, sepToken };
+		if (typeof clsToken === 'string' && typeof sepToken === 'string' && isObject(text?.Sequence) && rest.length === 0) return { clsToken, sepToken };
 	}
 	throw unsupported(file, `a post_processor other than [CLS] A [SEP] (${kindOf(processor)})`);
 }
 
 function overridden(vocabulary: Vocabulary, config: Json): Vocabulary {
 	const flag = (key: string, otherwise: boolean) => (typeof config[key] === 'boolean' ? config[key] : otherwise);
-	const accents = config['strip_accents'];
-	const longest = config['model_max_length'];
+	const accents = config.strip_accents;
+	const longest = config.model_max_length;
 	return {
 		...vocabulary,
 		lowercase: flag('do_lower_case', vocabulary.lowercase),
@@ -186,13 +186,13 @@ function trimEnd(line: string): string {
 function part(file: string, json: Json, key: string, kind: string): Json {
 	const value = json[key];
 	// Files before tokenizers 0.10 give the model no type; WordPiece is what has a continuing prefix.
-	const named = isObject(value) && (value['type'] ?? ('continuing_subword_prefix' in value ? 'WordPiece' : undefined)) === kind;
+	const named = isObject(value) && (value.type ?? ('continuing_subword_prefix' in value ? 'WordPiece' : undefined)) === kind;
 	if (!named) throw unsupported(file, `the ${key} ${kindOf(value)} (expected ${kind})`);
 	return value as Json;
 }
 
 function kindOf(value: unknown): string {
-	return isObject(value) && typeof value['type'] === 'string' ? value['type'] : value === null || value === undefined ? 'none' : 'of no type';
+	return isObject(value) && typeof value.type === 'string' ? value.type : value === null || value === undefined ? 'none' : 'of no type';
 }
 
 function list(file: string, value: unknown, key: string): unknown[] {
@@ -203,7 +203,7 @@ function list(file: string, value: unknown, key: string): unknown[] {
 /** Transformers writes a token as a string or as { content, ... }. */
 function tokenName(value: unknown): string | undefined {
 	if (typeof value === 'string') return value;
-	return isObject(value) && typeof value['content'] === 'string' ? value['content'] : undefined;
+	return isObject(value) && typeof value.content === 'string' ? value.content : undefined;
 }
 
 function isObject(value: unknown): value is Json {
