@@ -1,0 +1,83 @@
+#!/usr/bin/env node
+/** The command line: verbs and their flags. Each verb loads its own code when it is called. */
+import { Command, CommanderError, InvalidArgumentError } from 'commander';
+
+import { ConfigError } from '../errors.js';
+import { packageVersion } from '../runtime/build.js';
+import { addTrainingFlags } from './flags.js';
+import { Output } from './output.js';
+
+type Flags = Record<string, unknown> & { readonly json?: boolean; readonly quiet?: boolean };
+
+const wholeNumber = (word: string): number => {
+	const value = Number(word);
+	if (word.trim() !== '' && Number.isSafeInteger(value)) return value;
+	throw new InvalidArgumentError('Expected a whole number.');
+};
+
+const program = new Command('distiltune')
+	.description('Fine-tune and serve DistilBERT text classifiers')
+	.version(packageVersion())
+	.configureOutput({ writeErr: () => {} })
+	.exitOverride();
+
+function verb(usage: string, description: string, example: string): Command {
+	return program
+		.command(usage)
+		.description(description)
+		.option('--json', 'JSON on standard output')
+		.option('--quiet', 'no words for people')
+		.addHelpText('after', `\nExample:\n  ${example}`);
+}
+
+const textColumn = ['--text-column <name>', 'column that holds the text', 'text'] as const;
+const labelColumn = ['--label-column <name>', 'column that holds the label', 'label'] as const;
+const maxLength = ['--max-length <n>', 'longest row in tokens', wholeNumber] as const;
+const threads = ['--threads <n>', 'threads for arithmetic; 0 for one per physical core', wholeNumber] as const;
+
+addTrainingFlags(verb('train', 'Fine-tune a model', 'distiltune train --model minilm-l6 --train train.csv --eval eval.csv --output-dir out')).action(
+	async (flags: Flags, command: Command) => (await import('./train.js')).trainVerb(flags, command.args, new Output(flags)),
+);
+
+verb('eval <dir>', 'Measure a trained model', 'distiltune eval out --data eval.csv')
+	.requiredOption('--data <file>', 'rows to measure on (.csv or .jsonl)')
+	.option(...textColumn)
+	.option(...labelColumn)
+	.option(...maxLength)
+	.option(...threads)
+	.action(async (folder: string, flags) => (await import('./eval.js')).evalVerb(folder, flags, new Output(flags)));
+
+verb('predict <dir> [texts...]', 'Classify texts', 'distiltune predict out "I feel fine"')
+	.option('--input <file>', 'texts from a .csv or .jsonl file; - for JSON lines on standard input')
+	.option('--output <file>', 'write JSON lines there instead')
+	.option('--strict', 'end at the first row that cannot be read')
+	.option(...textColumn)
+	.option(...maxLength)
+	.option(...threads)
+	.action(async (folder: string, texts: string[], flags) => (await import('./predict.js')).predictVerb(folder, texts, flags, new Output(flags)));
+
+verb('tokenize <model> [texts...]', 'Show the tokens of texts, one JSON object a line', 'distiltune tokenize minilm-l6 "I feel fine"')
+	.option('--input <file>', 'texts from a .csv or .jsonl file; - for JSON lines on standard input')
+	.option(...textColumn)
+	.option(...maxLength)
+	.action(async (model: string, texts: string[], flags) => (await import('./tokenize.js')).tokenizeVerb(model, texts, flags, new Output(flags)));
+
+async function main(): Promise<void> {
+	// A reader that has seen enough, such as head, is no failure.
+	process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
+	try {
+		await program.parseAsync();
+	} catch (error) {
+		if (error instanceof CommanderError && error.exitCode === 0) return;
+		process.exitCode = new Output({ json: process.argv.includes('--json') }).fail(inOurWords(error));
+	}
+}
+
+function inOurWords(error: unknown): unknown {
+	if (!(error instanceof CommanderError)) return error;
+	if (error.code === 'commander.help') return new ConfigError('VERB_MISSING', 'Expected a command', { hint: 'distiltune --help' });
+	const [sentence = '', suggestion] = error.message.replace(/^error: /, '').split('\n');
+	return new ConfigError('OPTIONS_INVALID', sentence, { hint: suggestion?.replace(/[()]/g, '') ?? 'distiltune --help' });
+}
+
+await main();

@@ -1,0 +1,121 @@
+/** A run as people follow it: one line that renews itself on a terminal, a plain line every two seconds elsewhere. */
+import type { TrainerEvent } from '../train/events.js';
+import type { Output } from './output.js';
+
+const LINE_EVERY_MS = 2000;
+const REDRAW_EVERY_MS = 100;
+/** Steps whose mean loss is shown. */
+const WINDOW = 50;
+
+type Begin = Extract<TrainerEvent, { type: 'trainBegin' }>;
+
+export class Progress {
+	readonly #output: Output;
+	readonly #terminal = process.stderr.isTTY === true;
+	#begin: Begin | undefined;
+	#startedMs = 0;
+	#drawnMs = 0;
+	#losses: number[] = [];
+	#step = 0;
+	#epoch = 0;
+	#evaluations = { done: 0, seconds: 0 };
+	#evaluating: { readonly sinceMs: number; readonly timer: NodeJS.Timeout } | undefined;
+
+	constructor(output: Output) {
+		this.#output = output;
+	}
+
+	show(event: TrainerEvent): void {
+		switch (event.type) {
+			case 'trainBegin':
+				this.#begin = event;
+				this.#startedMs = performance.now();
+				this.#line(`Training ${event.model} on ${event.rows} rows: ${event.labels.join(', ')}; ${event.totalSteps} steps, ${event.stepsPerEpoch} an epoch`);
+				break;
+			case 'step':
+				this.#step = event.step;
+				this.#epoch = event.epoch;
+				this.#losses = [...this.#losses.slice(1 - WINDOW), event.loss];
+				this.#draw(this.#stepLine(), event.step === this.#begin?.totalSteps);
+				break;
+			case 'epochEnd':
+				if (this.#begin?.evalStrategy === 'epoch') this.#watchEvaluation();
+				break;
+			case 'evaluate': {
+				this.#endEvaluation();
+				this.#evaluations = { done: this.#evaluations.done + 1, seconds: this.#evaluations.seconds + event.seconds };
+				const { loss, accuracy } = event.metrics;
+				this.#line(`Step ${event.step}, epoch ${round(event.epoch)}: validation loss ${loss.toFixed(4)}, accuracy ${accuracy.toFixed(4)} on ${event.rows} rows in ${event.seconds.toFixed(1)} s`);
+				break;
+			}
+			case 'warning':
+				this.#line(`warning: ${event.message}`);
+				break;
+			case 'save':
+				this.#line(`Saved the model to ${event.path}`);
+				break;
+		}
+	}
+
+	/** Leaves no line and no timer behind. */
+	end(): void {
+		this.#endEvaluation();
+		this.#clear();
+	}
+
+	#stepLine(): string {
+		const { totalSteps = 0, epochs = 0, evalRows = 0, rows = 1, evalStrategy = 'no', stepsPerEpoch = 1 } = this.#begin ?? {};
+		const seconds = (performance.now() - this.#startedMs) / 1000 - this.#evaluations.seconds;
+		const rate = this.#step / seconds;
+		// Until one has been seen, an evaluated row is taken to cost a third of a trained one: no backward pass.
+		const guess = (evalRows / rows) * (stepsPerEpoch / rate) * (1 / 3);
+		const evaluation = this.#evaluations.done > 0 ? this.#evaluations.seconds / this.#evaluations.done : guess;
+		const due = evalStrategy === 'epoch' ? epochs - this.#evaluations.done : 0;
+		const left = (totalSteps - this.#step) / rate + due * evaluation;
+		const loss = this.#losses.reduce((sum, value) => sum + value, 0) / this.#losses.length;
+		return `step ${this.#step}/${totalSteps}  epoch ${this.#epoch.toFixed(2)}  loss ${loss.toFixed(4)}  ${rate.toFixed(2)} steps/s  ${duration(left)} left`;
+	}
+
+	#watchEvaluation(): void {
+		const sinceMs = performance.now();
+		const expected = this.#evaluations.done > 0 ? this.#evaluations.seconds / this.#evaluations.done : undefined;
+		const draw = () => {
+			const seconds = (performance.now() - sinceMs) / 1000;
+			const left = expected === undefined ? '' : `, about ${duration(Math.max(0, expected - seconds))} left`;
+			this.#draw(`evaluating ${this.#begin?.evalRows} rows: ${duration(seconds)} so far${left}`);
+		};
+		this.#evaluating = { sinceMs, timer: setInterval(draw, LINE_EVERY_MS).unref() };
+	}
+
+	#endEvaluation(): void {
+		clearInterval(this.#evaluating?.timer);
+		this.#evaluating = undefined;
+	}
+
+	#draw(text: string, now = false): void {
+		if (this.#output.quiet) return;
+		const nowMs = performance.now();
+		if (!now && nowMs - this.#drawnMs < (this.#terminal ? REDRAW_EVERY_MS : LINE_EVERY_MS)) return;
+		this.#drawnMs = nowMs;
+		process.stderr.write(this.#terminal ? `\r${text}\u001b[K` : `${text}\n`);
+	}
+
+	#line(text: string): void {
+		this.#clear();
+		this.#output.say(text);
+	}
+
+	#clear(): void {
+		if (this.#terminal && !this.#output.quiet) process.stderr.write('\r\u001b[K');
+	}
+}
+
+const round = (value: number): string => String(Number(value.toFixed(2)));
+
+/** 3723 -> '1 h 2 min', 75 -> '1 min 15 s'. */
+export function duration(seconds: number): string {
+	const whole = Math.round(seconds);
+	if (whole < 60) return `${whole} s`;
+	if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
+	return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
+}
