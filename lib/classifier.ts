@@ -62,7 +62,10 @@ export class Classifier implements AsyncDisposable {
 		if (shape.labels < 2) throw new ModelError('CONFIG_INVALID', `${model.folder} has one label, expected a classifier with at least two`);
 		const spec = await loadVocabulary(model.folder);
 		if (spec.tokens.length > shape.vocabSize)
-			throw new ModelError('VOCABULARY_MISMATCH', `${model.folder} has a vocabulary of ${spec.tokens.length} tokens, but its model knows ${shape.vocabSize}`);
+			throw new ModelError(
+				'VOCABULARY_MISMATCH',
+				`${model.folder} has a vocabulary of ${spec.tokens.length} tokens, but its model knows ${shape.vocabSize}`,
+			);
 		const base = loadBase();
 		const predictor = await base.openPredictor({ weights: model.weights, shape, threads }).catch((cause: unknown) => {
 			throw asModelError(cause);
@@ -164,7 +167,7 @@ function softmax(logits: Float32Array): number[] {
 
 function wholeNumber(name: string, value: number, low: number, high: number): number {
 	if (!Number.isInteger(value) || value < low || value > high)
-		throw new ConfigError('OPTION_INVALID', `Expected \`${name}\` to be a whole number from ${low} to ${high}, got ${value}`);
+		throw new ConfigError('OPTIONS_INVALID', `Expected \`${name}\` to be a whole number from ${low} to ${high}, got ${value}`);
 	return value;
 }
 

@@ -49,7 +49,9 @@ test('labels beyond ASCII and one called __proto__ survive a save', () => {
 });
 
 test('keys this package does not read are kept, those about another place are not', () => {
-	const text = configText(parseConfig({ ...sound, tie_weights_: true, auto_map: { AutoModel: 'evil.Model' }, _name_or_path: 'x', torch_dtype: 'float16' }));
+	const text = configText(
+		parseConfig({ ...sound, tie_weights_: true, auto_map: { AutoModel: 'evil.Model' }, _name_or_path: 'x', torch_dtype: 'float16' }),
+	);
 	const written = JSON.parse(text) as Record<string, unknown>;
 	expect(written).toHaveProperty('tie_weights_', true);
 	expect(written).not.toHaveProperty('auto_map');

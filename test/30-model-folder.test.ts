@@ -66,15 +66,22 @@ test('a name is looked for as a folder, in the repository, as a package, in the 
 test('a model that is nowhere is refused with every place that was looked at and the name of one that is here', async () => {
 	vi.stubEnv('HF_HUB_CACHE', join(folder, 'hub'));
 	const refusal = await resolveModel('distilbert-base-uncased', folder).catch((error: unknown) => error);
-	expect(refusal).toMatchObject({ code: 'MODEL_NOT_FOUND', hint: '--model minilm-l6', message: expect.stringContaining(join(folder, 'models', 'distilbert-base-uncased')) });
+	expect(refusal).toMatchObject({
+		code: 'MODEL_NOT_FOUND',
+		hint: '--model minilm-l6',
+		message: expect.stringContaining(join(folder, 'models', 'distilbert-base-uncased')),
+	});
 	expect((refusal as DistiltuneError).details?.tried).toHaveLength(4);
 });
 
-test.each(['../x', 'a/../../b', '..', '/etc', 'C:\\x', '..\\x', 'a/b/c', '.git', '%2e%2e%2f', 'x\0y', 'a'.repeat(5000), ''])('%j is no name that leaves its place', async (name) => {
-	vi.stubEnv('HF_HUB_CACHE', folder);
-	await place('x');
-	await expect(resolveModel(name, join(folder, 'cache')).then((found) => openModelFolder(found))).rejects.toBeInstanceOf(DistiltuneError);
-});
+test.each(['../x', 'a/../../b', '..', '/etc', 'C:\\x', '..\\x', 'a/b/c', '.git', '%2e%2e%2f', 'x\0y', 'a'.repeat(5000), ''])(
+	'%j is no name that leaves its place',
+	async (name) => {
+		vi.stubEnv('HF_HUB_CACHE', folder);
+		await place('x');
+		await expect(resolveModel(name, join(folder, 'cache')).then((found) => openModelFolder(found))).rejects.toBeInstanceOf(DistiltuneError);
+	},
+);
 
 test('a hub reference that is no commit is not followed', async () => {
 	vi.stubEnv('HF_HUB_CACHE', join(folder, 'hub'));

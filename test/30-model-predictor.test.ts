@@ -1,16 +1,12 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { gunzipSync } from 'node:zlib';
 import { afterAll, expect, test } from 'vitest';
-import { readConfig } from '../lib/model/config.js';
 import { loadBase } from '../lib/runtime/load.js';
 import type { RaggedBatch } from '../lib/runtime/native.js';
-import { readSafetensors, safetensors } from './safetensors.js';
+import { minilmShape, minilmWeights, reference, referenceJson, tinyShape, tinyWeights } from './models.js';
+import { readTensors, writeTensors } from './tensors.js';
 
-const at = (path: string) => fileURLToPath(new URL(path, import.meta.url));
-const json = (path: string) => JSON.parse(gunzipSync(readFileSync(at(path))).toString()) as unknown;
 const folder = mkdtempSync(join(tmpdir(), 'distiltune-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
@@ -22,34 +18,29 @@ function ragged(rows: readonly (readonly number[])[]): RaggedBatch {
 	return { ids: Int32Array.from(rows.flat()), offsets };
 }
 
-async function openTiny() {
-	const { shape } = await readConfig(at('fixtures/tiny-model'));
-	return loadBase().openPredictor({ weights: at('fixtures/tiny-model/model.safetensors'), shape, threads: 2 });
-}
+const openTiny = () => loadBase().openPredictor({ weights: tinyWeights, shape: tinyShape, threads: 2 });
 
 // Transformers in float64; its own float32 is off by 2.0e-6, another order of summation is as good.
 const tolerance = 1e-5;
 
 test("logits of the tiny model equal Transformers'", async () => {
 	const predictor = await openTiny();
-	for (const { ids, logits } of json('fixtures/reference/tiny-logits.json.gz') as { ids: number[][]; logits: number[][] }[]) {
+	for (const { ids, logits } of referenceJson('tiny-logits.json.gz') as { ids: number[][]; logits: number[][] }[]) {
 		const got = await predictor.logits(ragged(ids));
 		expect(got).toHaveLength(logits.flat().length);
-		logits.flat().forEach((want, i) => expect(Math.abs((got[i] as number) - want)).toBeLessThanOrEqual(tolerance));
+		for (const [i, want] of logits.flat().entries()) expect(Math.abs((got[i] as number) - want)).toBeLessThanOrEqual(tolerance);
 	}
 	await predictor.close();
 });
 
 test("logits of 64 real posts on minilm-l6 with a head equal Transformers'", async () => {
 	const weights = join(folder, 'minilm.safetensors');
-	const parts = [at('../models/minilm-l6/model.safetensors'), at('fixtures/reference/minilm-head.safetensors')];
-	writeFileSync(weights, safetensors(parts.flatMap((part) => readSafetensors(readFileSync(part)))));
-	const { shape } = await readConfig(at('../models/minilm-l6'));
-	const predictor = await loadBase().openPredictor({ weights, shape, threads: 0 });
-	const { ids, logits } = json('fixtures/reference/minilm-logits.json.gz') as { ids: number[][]; logits: number[][] };
+	writeTensors(weights, new Map([...readTensors(minilmWeights), ...readTensors(reference('minilm-head.safetensors'))]));
+	const predictor = await loadBase().openPredictor({ weights, shape: minilmShape, threads: 0 });
+	const { ids, logits } = referenceJson('minilm-logits.json.gz') as { ids: number[][]; logits: number[][] };
 	expect(ids).toHaveLength(64);
 	const got = await predictor.logits(ragged(ids));
-	logits.flat().forEach((want, i) => expect(Math.abs((got[i] as number) - want)).toBeLessThanOrEqual(tolerance));
+	for (const [i, want] of logits.flat().entries()) expect(Math.abs((got[i] as number) - want)).toBeLessThanOrEqual(tolerance);
 	await predictor.close();
 });
 
@@ -94,15 +85,13 @@ test('the batch may be changed after the call', async () => {
 });
 
 test('a model that cannot be opened rejects with its reason', async () => {
-	const { shape } = await readConfig(at('fixtures/tiny-model'));
-	const weights = at('fixtures/tiny-model/model.safetensors');
-	const open = (change: object, file = weights) => loadBase().openPredictor({ weights: file, shape: { ...shape, ...change }, threads: 1 });
+	const open = (change: object, weights = tinyWeights) => loadBase().openPredictor({ weights, shape: { ...tinyShape, ...change }, threads: 1 });
 	await expect(open({ labels: 2 })).rejects.toMatchObject({ code: 'TENSOR_SHAPE', message: expect.stringContaining('[3, 48], expected [2, 48]') });
 	await expect(open({ layers: 4 })).rejects.toMatchObject({ code: 'TENSOR_MISSING' });
 	await expect(open({ layers: 2 })).rejects.toMatchObject({ code: 'TENSOR_UNEXPECTED' });
 	await expect(open({ heads: 5 })).rejects.toMatchObject({ code: 'MODEL_SHAPE_INVALID' });
 	await expect(open({}, join(folder, 'none'))).rejects.toMatchObject({ code: 'FILE_NOT_FOUND' });
-	await expect(open({ vocabSize: 30522, maxPositions: 512, dim: 384, heads: 12, hiddenDim: 1536, layers: 6, labels: 2 }, at('../models/minilm-l6/model.safetensors'))).rejects.toMatchObject({
+	await expect(open(minilmShape, minilmWeights)).rejects.toMatchObject({
 		code: 'MODEL_NOT_TRAINED',
 		hint: expect.stringContaining('distiltune train'),
 	});

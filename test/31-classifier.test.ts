@@ -44,7 +44,7 @@ test('scores are the softmax in double of the logits of [CLS] text [SEP]', async
 	const sum = exponentials.reduce((a, b) => a + b);
 	const { scores, tokens } = await classifier.predict('I feel fine');
 	// The twin does not subtract the largest logit: a few roundings of doubles.
-	Object.values(scores).forEach((score, i) => expect(score).toBeCloseTo((exponentials[i] as number) / sum, 14));
+	for (const [i, score] of Object.values(scores).entries()) expect(score).toBeCloseTo((exponentials[i] as number) / sum, 14);
 	expect(Object.values(scores).reduce((a, b) => a + b)).toBeCloseTo(1, 14);
 	expect(tokens).toBe(ids.length);
 	await predictor.close();
@@ -86,15 +86,24 @@ test('topK gives the best labels, best first', async () => {
 });
 
 test.each([{ maxLength: 1 }, { maxLength: 129 }, { maxLength: 7.5 }, { topK: 0 }, { topK: Number.NaN }])('%j is refused', async (options) => {
-	await expect(classifier.predict('x', options)).rejects.toMatchObject({ name: 'ConfigError', code: 'OPTION_INVALID', message: expect.stringContaining(Object.keys(options)[0] as string) });
+	await expect(classifier.predict('x', options)).rejects.toMatchObject({
+		name: 'ConfigError',
+		code: 'OPTIONS_INVALID',
+		message: expect.stringContaining(Object.keys(options)[0] as string),
+	});
 });
 
 test('what is not text is refused', async () => {
-	for (const input of [7, null, undefined, ['x', 7], [undefined], {}]) await expect(classifier.predict(input as string)).rejects.toMatchObject({ code: 'TEXT_INVALID' });
+	for (const input of [7, null, undefined, ['x', 7], [undefined], {}])
+		await expect(classifier.predict(input as string)).rejects.toMatchObject({ code: 'TEXT_INVALID' });
 });
 
 test('a signal stops a call and leaves the classifier open', async () => {
-	await expect(classifier.predict('x', { signal: AbortSignal.abort('enough') })).rejects.toMatchObject({ name: 'AbortError', code: 'ABORTED', cause: 'enough' });
+	await expect(classifier.predict('x', { signal: AbortSignal.abort('enough') })).rejects.toMatchObject({
+		name: 'AbortError',
+		code: 'ABORTED',
+		cause: 'enough',
+	});
 	const controller = new AbortController();
 	const stopped = classifier.predict(
 		Array.from({ length: 3000 }, () => 'x '.repeat(200)),
@@ -136,24 +145,36 @@ test('the list may be changed after the call', async () => {
 });
 
 test('a body without a trained head is refused with the way to train one', async () => {
-	await expect(Classifier.load('minilm-l6')).rejects.toMatchObject({ name: 'ModelError', code: 'MODEL_NOT_TRAINED', hint: expect.stringContaining('distiltune train') });
+	await expect(Classifier.load('minilm-l6')).rejects.toMatchObject({
+		name: 'ModelError',
+		code: 'MODEL_NOT_TRAINED',
+		hint: expect.stringContaining('distiltune train'),
+	});
 });
 
 test('a damaged model folder is refused with file and reason', () =>
 	copyOfTiny(async (folder) => {
 		const config = await readFile(join(folder, 'config.json'), 'utf8');
 		await writeFile(join(folder, 'config.json'), config.replace('"2": "alarmed"', '"2": "alarmed", "3": "lost"'));
-		await expect(Classifier.load(folder)).rejects.toMatchObject({ code: 'TENSOR_SHAPE', message: expect.stringContaining('`classifier.weight`'), hint: expect.stringContaining('labels') });
+		await expect(Classifier.load(folder)).rejects.toMatchObject({
+			code: 'TENSOR_SHAPE',
+			message: expect.stringContaining('`classifier.weight`'),
+			hint: expect.stringContaining('labels'),
+		});
 		await writeFile(join(folder, 'config.json'), config.replace('"vocab_size": 600', '"vocab_size": 500'));
 		await expect(Classifier.load(folder)).rejects.toMatchObject({ code: 'VOCABULARY_MISMATCH' });
 		await writeFile(join(folder, 'config.json'), config);
 		await truncate(join(folder, 'model.safetensors'), 100_000);
-		await expect(Classifier.load(folder)).rejects.toMatchObject({ name: 'ModelError', code: 'SAFETENSORS_INVALID', message: expect.stringContaining(folder) });
+		await expect(Classifier.load(folder)).rejects.toMatchObject({
+			name: 'ModelError',
+			code: 'SAFETENSORS_INVALID',
+			message: expect.stringContaining(folder),
+		});
 		await rm(join(folder, 'config.json'));
 		await expect(Classifier.load(folder)).rejects.toMatchObject({ code: 'CONFIG_MISSING' });
 		await expect(Classifier.load(join(folder, 'none'))).rejects.toMatchObject({ code: 'MODEL_NOT_FOUND' });
 	}));
 
 test('threads out of range are refused', async () => {
-	await expect(Classifier.load(tiny, { threads: -1 })).rejects.toMatchObject({ code: 'OPTION_INVALID' });
+	await expect(Classifier.load(tiny, { threads: -1 })).rejects.toMatchObject({ code: 'OPTIONS_INVALID' });
 });

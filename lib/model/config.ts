@@ -84,7 +84,8 @@ export function parseConfig(value: unknown, file = 'config.json'): ModelConfig {
 
 	const number = (key: string, low: number, high: number, fallback?: number): number => {
 		const got = raw.get(key) ?? fallback;
-		if (typeof got !== 'number' || !(got >= low && got <= high)) throw invalid(file, `${key} is ${show(got)}, expected a number from ${low} to ${high}`);
+		if (typeof got !== 'number' || !(got >= low && got <= high))
+			throw invalid(file, `${key} is ${show(got)}, expected a number from ${low} to ${high}`);
 		return got;
 	};
 	const size = (key: string, high: number): number => {
@@ -190,7 +191,8 @@ function readLabels(raw: ReadonlyMap<string, unknown>, file: string): string[] {
 	if (named.size === 0) throw invalid(file, 'id2label has no labels, expected at least one');
 	const labels = Array.from({ length: named.size }, (_, id) => {
 		const label = named.get(String(id));
-		if (typeof label !== 'string') throw invalid(file, `id2label has ${named.size} labels but no text for "${id}"; ids must count from 0 without a hole`);
+		if (typeof label !== 'string')
+			throw invalid(file, `id2label has ${named.size} labels but no text for "${id}"; ids must count from 0 without a hole`);
 		return label;
 	});
 	if (new Set(labels).size !== labels.length) throw invalid(file, 'id2label gives two classes the same name');

@@ -46,7 +46,7 @@ export async function resolveModel(nameOrFolder: string, cache = cacheFolder()):
 }
 
 /**
- * Makes `folder` whole or leaves it as it was. `write` fills an empty folder beside it; its files are flushed to the disk, then the
+ * Makes `folder` whole or leaves it as it was. `write` puts files into an empty folder beside it; they are flushed to the disk, then the
  * folder is renamed. Where `folder` is there already, the new files replace theirs one by one, by rename, and others stay; config.json
  * comes last. Throws DistiltuneError OUTPUT_NOT_WRITABLE or DISK_FULL, or what `write` throws; the folder beside it is then removed.
  */
@@ -62,7 +62,8 @@ export async function writeFolderAtomically(folder: string, write: (temporary: s
 		if (!(await isFolder(target))) {
 			await rename(temporary, target);
 		} else {
-			for (const name of names.sort((a, b) => Number(a === 'config.json') - Number(b === 'config.json'))) await rename(join(temporary, name), join(target, name));
+			for (const name of names.sort((a, b) => Number(a === 'config.json') - Number(b === 'config.json')))
+				await rename(join(temporary, name), join(target, name));
 			await flushFolder(target);
 			await rm(temporary, { recursive: true });
 		}
@@ -79,7 +80,7 @@ function outputError(folder: string, cause: unknown): unknown {
 	const code = (cause as NodeJS.ErrnoException).code ?? '';
 	if (code === 'ENOSPC' || code === 'EDQUOT' || code === 'DISK_FULL')
 		return new DistiltuneError('DISK_FULL', `No space left to write the model to ${folder}`, { cause, hint: 'free some disk space' });
-	if (/^E[A-Z]+$/.test(code) || code === 'NOT_WRITABLE')
+	if (/^E[A-Z]+$/.test(code) || code === 'NOT_WRITABLE' || code === 'WRITE_FAILED')
 		return new DistiltuneError('OUTPUT_NOT_WRITABLE', `Could not write the model to ${folder}: ${(cause as Error).message}`, {
 			cause,
 			hint: 'name another folder with --output-dir',
@@ -126,8 +127,16 @@ function notFound(name: string, tried: readonly Attempt[], wanted?: string): Mod
 	});
 }
 
-const isFolder = (path: string) => stat(path).then((info) => info.isDirectory(), () => false);
-const isFile = (path: string) => stat(path).then((info) => info.isFile(), () => false);
+const isFolder = (path: string) =>
+	stat(path).then(
+		(info) => info.isDirectory(),
+		() => false,
+	);
+const isFile = (path: string) =>
+	stat(path).then(
+		(info) => info.isFile(),
+		() => false,
+	);
 
 async function flush(file: string): Promise<void> {
 	const handle = await open(file, 'r+');
