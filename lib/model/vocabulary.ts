@@ -65,7 +65,7 @@ function fromVocabTxt(file: string, text: string, names: NamedTokens): Vocabular
 		stripAccents: null,
 		handleChineseChars: true,
 		cleanText: true,
-		specialTokens: Object.values(names).filter((token) => lineOf.has(token)),
+		specialTokens: [...lineOf.keys()].filter((token) => Object.values(names).includes(token)),
 		continuingPrefix: '##',
 		maxWordCodePoints: 100,
 		cleanup: true,
