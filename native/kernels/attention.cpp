@@ -17,13 +17,11 @@ constexpr int64_t block_queries = 48;
 constexpr int64_t key_multiple = 16;
 
 int64_t up(int64_t value) { return (value + key_multiple - 1) / key_multiple * key_multiple; }
-/** An odd number of cache lines, so that a column of scores does not fall into few sets of the cache. */
-int64_t score_stride(int64_t keys) { return up(keys) / key_multiple % 2 == 0 ? up(keys) + key_multiple : up(keys); }
 
 /** One row and head: where its queries, keys and scores lie. */
 struct Head {
   int64_t keys, queries;
-  int64_t padded;       // stride of scores; what lies past the keys is zero
+  int64_t padded;       // keys, rounded up: the stride of scores
   int64_t first_token;  // of k, v
   int64_t first_query;  // of q, out
   int64_t column;       // of the head in q, k, v, out
@@ -47,7 +45,7 @@ void for_each_head(ThreadPool& pool, const AttentionShape& shape, const Body& bo
     const int64_t row = order[task / shape.heads], head = task % shape.heads, keys = length(row);
     if (keys == 0) return;
     const int64_t first_query = shape.first_only ? row : offsets[row];
-    body(Head{keys, shape.first_only ? 1 : keys, score_stride(keys), offsets[row], first_query, head * shape.head_dim,
+    body(Head{keys, shape.first_only ? 1 : keys, up(keys), offsets[row], first_query, head * shape.head_dim,
               head * all_queries + first_query, elements[row] + static_cast<uint64_t>(head * keys * keys)});
   });
 }
@@ -114,9 +112,6 @@ void attention_backward(ThreadPool& pool, const AttentionShape& shape, const flo
     float* dout_rows = scratch(Scratch::dout_rows, block_queries * up(depth));
     float* p = scratch(Scratch::scores, block_queries * padded);
     float* ds = scratch(Scratch::gradients, block_queries * padded);
-    // Gathered close together and copied out at the end: rows of dk and dv lie pages apart.
-    float* dk_sum = scratch(Scratch::key_sums, keys * depth);
-    float* dv_sum = scratch(Scratch::value_sums, keys * depth);
     loops.pack_transposed(k + first, kv_stride, depth, keys, key_columns);
     loops.pack_transposed(v + first, kv_stride, depth, keys, value_columns);
     loops.pack(k + first, kv_stride, keys, depth, key_rows);
@@ -138,12 +133,10 @@ void attention_backward(ThreadPool& pool, const AttentionShape& shape, const flo
       // Keys and values gather from every block of queries, in order.
       const Store store = begin == 0 ? Store::overwrite : Store::accumulate;
       loops.pack(q_block, q_stride, queries, depth, query_rows);
-      loops.multiply(ds, 1, padded, query_rows, dk_sum, depth, keys, depth, queries, store, nullptr);
+      loops.multiply(ds, 1, padded, query_rows, dk + first, kv_stride, keys, depth, queries, store, nullptr);
       loops.pack(dout_block, dim, queries, depth, dout_rows);
-      loops.multiply(p, 1, padded, dout_rows, dv_sum, depth, keys, depth, queries, store, nullptr);
+      loops.multiply(p, 1, padded, dout_rows, dv + first, kv_stride, keys, depth, queries, store, nullptr);
     }
-    loops.copy(dk_sum, depth, keys, depth, dk + first, kv_stride, nullptr);
-    loops.copy(dv_sum, depth, keys, depth, dv + first, kv_stride, nullptr);
   });
 }
 
