@@ -13,18 +13,22 @@
 namespace distiltune::base {
 namespace {
 
-/** What a NativePredictor's two methods share. `open` belongs to the JavaScript thread, `predictor` to the native one. */
+/** What a NativePredictor's two methods share. `open` belongs to the JavaScript thread, `predictor` to the
+ * native one. */
 struct Handle {
   bool open = true;
   std::unique_ptr<model::Predictor> predictor;
 };
 
-int64_t integer(const Napi::Object& object, const char* key) { return object.Get(key).ToNumber().Int64Value(); }
+int64_t integer(const Napi::Object& object, const char* key) {
+  return object.Get(key).ToNumber().Int64Value();
+}
 
 model::Shape to_shape(const Napi::Object& shape) {
   const bool relu = shape.Get("activation").ToString().Utf8Value() == "relu";
-  return {integer(shape, "vocabSize"), integer(shape, "maxPositions"), integer(shape, "layers"),
-          integer(shape, "heads"),     integer(shape, "dim"),          integer(shape, "hiddenDim"),
+  return {integer(shape, "vocabSize"), integer(shape, "maxPositions"),
+          integer(shape, "layers"),    integer(shape, "heads"),
+          integer(shape, "dim"),       integer(shape, "hiddenDim"),
           integer(shape, "labels"),    relu ? model::Activation::relu : model::Activation::gelu};
 }
 
@@ -35,12 +39,15 @@ std::vector<int32_t> to_vector(const Napi::Value& value) {
   return {array.Data(), array.Data() + array.ElementLength()};
 }
 
-node::Jobs::Work logits_work(std::shared_ptr<Handle> handle, std::vector<int32_t> ids, std::vector<int32_t> offsets) {
-  return [handle, ids = std::move(ids), offsets = std::move(offsets)](const node::Cancelled& cancelled) -> node::Jobs::Finish {
+node::Jobs::Work logits_work(std::shared_ptr<Handle> handle, std::vector<int32_t> ids,
+                             std::vector<int32_t> offsets) {
+  return [handle, ids = std::move(ids),
+          offsets = std::move(offsets)](const node::Cancelled& cancelled) -> node::Jobs::Finish {
     model::Predictor& predictor = *handle->predictor;
     const model::Batch batch{ids.data(), offsets.data(), static_cast<int64_t>(offsets.size()) - 1};
     model::check(batch, static_cast<int64_t>(ids.size()), predictor.shape());
-    auto logits = std::make_shared<std::vector<float>>(static_cast<size_t>(batch.rows * predictor.shape().labels));
+    auto logits =
+        std::make_shared<std::vector<float>>(static_cast<size_t>(batch.rows * predictor.shape().labels));
     predictor.logits(batch, logits->data(), cancelled);
     return [logits](Napi::Env env) -> Napi::Value {
       auto result = Napi::Float32Array::New(env, logits->size());
@@ -61,7 +68,8 @@ Napi::Value logits(const Napi::CallbackInfo& info, const std::shared_ptr<Handle>
   try {
     if (!handle->open) throw Failure("PREDICTOR_CLOSED", "This predictor is closed");
     const auto batch = info[0].ToObject();
-    return jobs(env).queue(env, logits_work(handle, to_vector(batch.Get("ids")), to_vector(batch.Get("offsets"))));
+    return jobs(env).queue(env,
+                           logits_work(handle, to_vector(batch.Get("ids")), to_vector(batch.Get("offsets"))));
   } catch (const Failure& failure) {
     return rejected(env, failure);
   }
@@ -87,7 +95,10 @@ Napi::Value open_predictor(const Napi::CallbackInfo& info) {
     return [handle](Napi::Env env) -> Napi::Value {
       auto predictor = Napi::Object::New(env);
       const auto method = [&](const char* name, auto body) {
-        predictor.Set(name, Napi::Function::New(env, [handle, body](const Napi::CallbackInfo& call) { return body(call, handle); }, name));
+        predictor.Set(
+            name,
+            Napi::Function::New(
+                env, [handle, body](const Napi::CallbackInfo& call) { return body(call, handle); }, name));
       };
       method("logits", logits);
       method("close", close);
@@ -105,7 +116,8 @@ Napi::Value safetensors_header(const Napi::CallbackInfo& info) {
     for (uint32_t i = 0; i < tensors.Length(); ++i) {
       const files::TensorEntry& entry = file.tensors()[i];
       auto shape = Napi::Array::New(env, entry.shape.size());
-      for (uint32_t axis = 0; axis < shape.Length(); ++axis) shape.Set(axis, static_cast<double>(entry.shape[axis]));
+      for (uint32_t axis = 0; axis < shape.Length(); ++axis)
+        shape.Set(axis, static_cast<double>(entry.shape[axis]));
       auto tensor = Napi::Object::New(env);
       tensor.Set("name", entry.name);
       tensor.Set("dtype", entry.dtype);

@@ -20,7 +20,8 @@
 namespace distiltune::files {
 namespace {
 
-// One system call moves at most this much: Linux and macOS stop short of 2 GiB, Windows takes an unsigned int.
+// One system call moves at most this much: Linux and macOS stop short of 2 GiB, Windows takes an unsigned
+// int.
 constexpr size_t largest_transfer = size_t{1} << 30;
 
 #ifdef _WIN32
@@ -33,12 +34,17 @@ std::wstring wide(const std::string& text) {
 }
 
 using FileInfo = struct _stat64;
-int open_to_read(const std::string& path) { return _wopen(wide(path).c_str(), _O_RDONLY | _O_BINARY | _O_NOINHERIT); }
+int open_to_read(const std::string& path) {
+  return _wopen(wide(path).c_str(), _O_RDONLY | _O_BINARY | _O_NOINHERIT);
+}
 int open_to_write(const std::string& path) {
-  return _wopen(wide(path).c_str(), _O_WRONLY | _O_CREAT | _O_TRUNC | _O_BINARY | _O_NOINHERIT, _S_IREAD | _S_IWRITE);
+  return _wopen(wide(path).c_str(), _O_WRONLY | _O_CREAT | _O_TRUNC | _O_BINARY | _O_NOINHERIT,
+                _S_IREAD | _S_IWRITE);
 }
 int inspect(int descriptor, FileInfo* info) { return _fstat64(descriptor, info); }
-const char* what_instead_of_a_file(const FileInfo& info) { return (info.st_mode & _S_IFREG) ? nullptr : "not a regular file"; }
+const char* what_instead_of_a_file(const FileInfo& info) {
+  return (info.st_mode & _S_IFREG) ? nullptr : "not a regular file";
+}
 int64_t read_some(int descriptor, void* out, size_t length, uint64_t offset) {
   if (_lseeki64(descriptor, static_cast<int64_t>(offset), SEEK_SET) < 0) return -1;
   return _read(descriptor, out, static_cast<unsigned>(length));
@@ -65,7 +71,9 @@ const char* what_instead_of_a_file(const FileInfo& info) {
 int64_t read_some(int descriptor, void* out, size_t length, uint64_t offset) {
   return ::pread(descriptor, out, length, static_cast<off_t>(offset));
 }
-int64_t write_some(int descriptor, const void* data, size_t length) { return ::write(descriptor, data, length); }
+int64_t write_some(int descriptor, const void* data, size_t length) {
+  return ::write(descriptor, data, length);
+}
 int flush(int descriptor) { return ::fsync(descriptor); }
 int close_descriptor(int descriptor) { return ::close(descriptor); }
 
@@ -83,8 +91,11 @@ std::string words(int error) { return std::generic_category().message(error); }
                     || error == EDQUOT
 #endif
       ;
-  if (full) throw Failure("DISK_FULL", "No space left to write " + path + " (" + words(error) + ")", "free some disk space");
-  const bool refused = error == EACCES || error == EPERM || error == EROFS || error == ENOENT || error == ENOTDIR || error == EISDIR;
+  if (full)
+    throw Failure("DISK_FULL", "No space left to write " + path + " (" + words(error) + ")",
+                  "free some disk space");
+  const bool refused = error == EACCES || error == EPERM || error == EROFS || error == ENOENT ||
+                       error == ENOTDIR || error == EISDIR;
   throw Failure(refused ? "NOT_WRITABLE" : "WRITE_FAILED", "Could not write " + path + ": " + words(error));
 }
 
@@ -94,14 +105,16 @@ InputFile::InputFile(const std::string& path) : path_(path) {
   if (path.find('\0') != std::string::npos) fail_reading(path.c_str(), "the path holds a NUL character");
   descriptor_ = open_to_read(path);
   if (descriptor_ < 0) {
-    if (errno == ENOENT || errno == ENOTDIR) throw Failure("FILE_NOT_FOUND", "Expected a file at " + path + ", but there is none");
+    if (errno == ENOENT || errno == ENOTDIR)
+      throw Failure("FILE_NOT_FOUND", "Expected a file at " + path + ", but there is none");
     fail_reading(path, "the system said: " + words(errno));
   }
   FileInfo info;
   const int failed = inspect(descriptor_, &info);
   const char* instead = failed ? nullptr : what_instead_of_a_file(info);
   if (failed || instead) {
-    const std::string reason = instead ? std::string("it is ") + instead + ", not a file" : "the system said: " + words(errno);
+    const std::string reason =
+        instead ? std::string("it is ") + instead + ", not a file" : "the system said: " + words(errno);
     close_descriptor(descriptor_);
     fail_reading(path, reason);
   }

@@ -8,7 +8,8 @@ namespace distiltune::files {
 /** A regular file open for reading. Paths are UTF-8. Never waits on a FIFO or reads from a device. */
 class InputFile {
  public:
-  /** Throws FILE_NOT_FOUND, or FILE_NOT_READABLE with the system's words or with what stands there instead of a file. */
+  /** Throws FILE_NOT_FOUND, or FILE_NOT_READABLE with the system's words or with what stands there instead of
+   * a file. */
   explicit InputFile(const std::string& path);
   ~InputFile();
   InputFile(const InputFile&) = delete;
@@ -18,7 +19,8 @@ class InputFile {
   /** Bytes, when it was opened. */
   uint64_t size() const { return size_; }
 
-  /** Exactly `length` bytes from `offset`. Throws FILE_NOT_READABLE, also where the file has become shorter. */
+  /** Exactly `length` bytes from `offset`. Throws FILE_NOT_READABLE, also where the file has become shorter.
+   */
   void read(uint64_t offset, void* out, size_t length) const;
 
  private:
@@ -27,7 +29,8 @@ class InputFile {
   int descriptor_ = -1;
 };
 
-/** A file being written from its start. Throws DISK_FULL, NOT_WRITABLE or WRITE_FAILED, with path and the system's words. */
+/** A file being written from its start. Throws DISK_FULL, NOT_WRITABLE or WRITE_FAILED, with path and the
+ * system's words. */
 class OutputFile {
  public:
   /** Created, or emptied if it was there. */

@@ -30,7 +30,9 @@ void append_code_point(std::string& out, uint32_t c) {
 void JsonCursor::fail(const std::string& reason) const { throw JsonError(reason, at_); }
 
 char JsonCursor::peek() {
-  while (at_ < text_.size() && (text_[at_] == ' ' || text_[at_] == '\t' || text_[at_] == '\n' || text_[at_] == '\r')) ++at_;
+  while (at_ < text_.size() &&
+         (text_[at_] == ' ' || text_[at_] == '\t' || text_[at_] == '\n' || text_[at_] == '\r'))
+    ++at_;
   return at_ < text_.size() ? text_[at_] : '\0';
 }
 
@@ -71,7 +73,8 @@ uint64_t JsonCursor::unsigned_integer() {
     value = value * 10 + digit;
   }
   if (text_[start] == '0' && at_ - start > 1) fail("a number has a leading zero");
-  if (at_ < text_.size() && (text_[at_] == '.' || text_[at_] == 'e' || text_[at_] == 'E')) fail("a number is not whole");
+  if (at_ < text_.size() && (text_[at_] == '.' || text_[at_] == 'e' || text_[at_] == 'E'))
+    fail("a number is not whole");
   return value;
 }
 
@@ -114,10 +117,15 @@ void JsonCursor::skip_value(int depth) {
       do skip_value(depth - 1);
       while (accept(','));
       return expect(']');
-    case '"': string(); return;
-    case 't': return literal("true");
-    case 'f': return literal("false");
-    case 'n': return literal("null");
+    case '"':
+      string();
+      return;
+    case 't':
+      return literal("true");
+    case 'f':
+      return literal("false");
+    case 'n':
+      return literal("null");
     default:
       if (at_ == text_.size()) fail("a value is missing");
       return skip_number();
@@ -183,7 +191,10 @@ void JsonCursor::append_escape(std::string& out) {
 /** Table 3-7 of the Unicode standard: no overlong forms, no surrogates, nothing above U+10FFFF. */
 void JsonCursor::append_utf8_sequence(std::string& out) {
   const auto first = static_cast<unsigned char>(text_[at_]);
-  const size_t length = first >= 0xC2 && first <= 0xDF ? 2 : (first & 0xF0) == 0xE0 ? 3 : first >= 0xF0 && first <= 0xF4 ? 4 : 0;
+  const size_t length = first >= 0xC2 && first <= 0xDF   ? 2
+                        : (first & 0xF0) == 0xE0         ? 3
+                        : first >= 0xF0 && first <= 0xF4 ? 4
+                                                         : 0;
   if (length == 0 || text_.size() - at_ < length) fail("text is not UTF-8");
   for (size_t i = 1; i < length; ++i) {
     const auto next = static_cast<unsigned char>(text_[at_ + i]);

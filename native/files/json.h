@@ -13,8 +13,8 @@ struct JsonError : std::runtime_error {
 };
 
 /**
- * Strict JSON (RFC 8259) walked from left to right: the caller says what must come next, and whatever else comes is a
- * JsonError. UTF-8 is checked within strings. Nothing is allocated but the strings asked for.
+ * Strict JSON (RFC 8259) walked from left to right: the caller says what must come next, and whatever else
+ * comes is a JsonError. UTF-8 is checked within strings. Nothing is allocated but the strings asked for.
  */
 class JsonCursor {
  public:

@@ -6,8 +6,9 @@
 
 #include "file.h"
 
-// The safetensors format (huggingface/safetensors, README.md): u64 little-endian header length, JSON header, data block.
-// A file from outside is hostile: every number is checked against the file's size before anything is allocated.
+// The safetensors format (huggingface/safetensors, README.md): u64 little-endian header length, JSON header,
+// data block. A file from outside is hostile: every number is checked against the file's size before anything
+// is allocated.
 
 namespace distiltune::files {
 
@@ -26,7 +27,8 @@ std::string shape_text(const std::vector<uint64_t>& shape);
 /** The name in backquotes, as a message shows it: a hostile one may be megabytes long. */
 std::string shown(const std::string& name);
 
-/** An open .safetensors file whose header is sound. Throws SAFETENSORS_INVALID, FILE_NOT_FOUND or FILE_NOT_READABLE. */
+/** An open .safetensors file whose header is sound. Throws SAFETENSORS_INVALID, FILE_NOT_FOUND or
+ * FILE_NOT_READABLE. */
 class SafetensorsReader {
  public:
   /** Reads and checks the header; no tensor data is read. */
@@ -36,7 +38,8 @@ class SafetensorsReader {
   /** In the order of their data. */
   const std::vector<TensorEntry>& tensors() const { return tensors_; }
 
-  /** Reads an F32, F16 or BF16 tensor, widened exactly, into `out` (entry.count floats). Throws TENSOR_DTYPE for the others. */
+  /** Reads an F32, F16 or BF16 tensor, widened exactly, into `out` (entry.count floats). Throws TENSOR_DTYPE
+   * for the others. */
   void read(const TensorEntry& entry, float* out) const;
 
  private:
@@ -53,8 +56,9 @@ struct FloatTensor {
 };
 
 /**
- * Writes tensors as F32 the way the reference library does (sorted by name, header padded to 8 bytes) and flushes them to the
- * disk. Writes straight to `path`: temporary names and renames are the caller's. Throws DISK_FULL, NOT_WRITABLE or WRITE_FAILED.
+ * Writes tensors as F32 the way the reference library does (sorted by name, header padded to 8 bytes) and
+ * flushes them to the disk. Writes straight to `path`: temporary names and renames are the caller's. Throws
+ * DISK_FULL, NOT_WRITABLE or WRITE_FAILED.
  */
 void write_safetensors(const std::string& path, const std::vector<FloatTensor>& tensors,
                        const std::map<std::string, std::string>& metadata);

@@ -38,11 +38,14 @@ void write_safetensors(const std::string& path, const std::vector<FloatTensor>& 
   std::sort(sorted.begin(), sorted.end(), [](auto* a, auto* b) { return a->name < b->name; });
 
   std::string header = "{";
-  const auto key = [&](const std::string& name) { header += (header.size() > 1 ? "," : "") + quoted(name) + ":"; };
+  const auto key = [&](const std::string& name) {
+    header += (header.size() > 1 ? "," : "") + quoted(name) + ":";
+  };
   if (!metadata.empty()) {
     key("__metadata__");
     header += '{';
-    for (const auto& [name, value] : metadata) header += (header.back() == '{' ? "" : ",") + quoted(name) + ":" + quoted(value);
+    for (const auto& [name, value] : metadata)
+      header += (header.back() == '{' ? "" : ",") + quoted(name) + ":" + quoted(value);
     header += '}';
   }
   uint64_t end = 0;
@@ -52,18 +55,20 @@ void write_safetensors(const std::string& path, const std::vector<FloatTensor>& 
     std::string shape;
     for (const uint64_t size : tensor->shape) shape += (shape.empty() ? "" : ",") + std::to_string(size);
     key(tensor->name);
-    header += "{\"dtype\":\"F32\",\"shape\":[" + shape + "],\"data_offsets\":[" + std::to_string(begin) + "," +
-              std::to_string(end) + "]}";
+    header += "{\"dtype\":\"F32\",\"shape\":[" + shape + "],\"data_offsets\":[" + std::to_string(begin) +
+              "," + std::to_string(end) + "]}";
   }
   header += '}';
   header.append((8 - header.size() % 8) % 8, ' ');
 
   OutputFile file(path);
   unsigned char length[8];
-  for (int i = 0; i < 8; ++i) length[i] = static_cast<unsigned char>(static_cast<uint64_t>(header.size()) >> (8 * i));
+  for (int i = 0; i < 8; ++i)
+    length[i] = static_cast<unsigned char>(static_cast<uint64_t>(header.size()) >> (8 * i));
   file.write(length, sizeof length);
   file.write(header.data(), header.size());
-  for (const FloatTensor* tensor : sorted) file.write(tensor->data, static_cast<size_t>(count(*tensor)) * sizeof(float));
+  for (const FloatTensor* tensor : sorted)
+    file.write(tensor->data, static_cast<size_t>(count(*tensor)) * sizeof(float));
   file.finish();
 }
 

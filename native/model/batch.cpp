@@ -16,10 +16,12 @@ void check(const Batch& batch, int64_t ids_count, const Shape& shape) {
              std::to_string(shape.max_positions));
   }
   if (batch.tokens() != ids_count)
-    refuse("The offsets end at " + std::to_string(batch.tokens()) + ", but there are " + std::to_string(ids_count) + " ids");
+    refuse("The offsets end at " + std::to_string(batch.tokens()) + ", but there are " +
+           std::to_string(ids_count) + " ids");
   for (int64_t i = 0; i < ids_count; ++i)
     if (batch.ids[i] < 0 || batch.ids[i] >= shape.vocab_size)
-      refuse("Token id " + std::to_string(batch.ids[i]) + " is not in the vocabulary of " + std::to_string(shape.vocab_size));
+      refuse("Token id " + std::to_string(batch.ids[i]) + " is not in the vocabulary of " +
+             std::to_string(shape.vocab_size));
 }
 
 }  // namespace distiltune::model

@@ -7,10 +7,13 @@
 namespace distiltune::model {
 namespace {
 
-bool starts(const std::string& text, const std::string& prefix) { return text.compare(0, prefix.size(), prefix) == 0; }
+bool starts(const std::string& text, const std::string& prefix) {
+  return text.compare(0, prefix.size(), prefix) == 0;
+}
 
 bool ends(const std::string& text, const std::string& suffix) {
-  return text.size() >= suffix.size() && text.compare(text.size() - suffix.size(), suffix.size(), suffix) == 0;
+  return text.size() >= suffix.size() &&
+         text.compare(text.size() - suffix.size(), suffix.size(), suffix) == 0;
 }
 
 /** TensorFlow-era checkpoints call a LayerNorm's weight gamma and its bias beta. */
@@ -20,12 +23,17 @@ std::string modern(const std::string& key) {
   return key;
 }
 
-// BERT's name within a layer -> DistilBERT's (Transformers, the distillation example's extract_distilbert.py).
+// BERT's name within a layer -> DistilBERT's (Transformers, the distillation example's
+// extract_distilbert.py).
 const std::pair<const char*, const char*> layer_names[] = {
-    {"attention.self.query.", "attention.q_lin."},   {"attention.self.key.", "attention.k_lin."},
-    {"attention.self.value.", "attention.v_lin."},   {"attention.output.dense.", "attention.out_lin."},
-    {"attention.output.LayerNorm.", "sa_layer_norm."}, {"intermediate.dense.", "ffn.lin1."},
-    {"output.dense.", "ffn.lin2."},                  {"output.LayerNorm.", "output_layer_norm."},
+    {"attention.self.query.", "attention.q_lin."},
+    {"attention.self.key.", "attention.k_lin."},
+    {"attention.self.value.", "attention.v_lin."},
+    {"attention.output.dense.", "attention.out_lin."},
+    {"attention.output.LayerNorm.", "sa_layer_norm."},
+    {"intermediate.dense.", "ffn.lin1."},
+    {"output.dense.", "ffn.lin2."},
+    {"output.LayerNorm.", "output_layer_norm."},
 };
 
 /** encoder.layer.3.output.dense.bias -> transformer.layer.3.ffn.lin2.bias; other keys stay as they are. */
@@ -37,7 +45,8 @@ std::string from_bert(const std::string& key) {
   const std::string rest = key.substr(dot + 1);
   const std::string number_and_dot = key.substr(encoder.size(), dot + 1 - encoder.size());
   for (const auto& [bert, distilbert] : layer_names)
-    if (starts(rest, bert)) return "transformer.layer." + number_and_dot + distilbert + rest.substr(std::strlen(bert));
+    if (starts(rest, bert))
+      return "transformer.layer." + number_and_dot + distilbert + rest.substr(std::strlen(bert));
   return key;
 }
 
@@ -63,7 +72,9 @@ Naming naming_of(const std::vector<std::string>& keys) {
 
 Role role_of(const std::string& file_key, Naming naming) {
   const bool bert = naming == Naming::bert || naming == Naming::bare_bert;
-  const std::string prefix = naming == Naming::distilbert ? "distilbert." : naming == Naming::bert ? "bert." : "";
+  const std::string prefix = naming == Naming::distilbert ? "distilbert."
+                             : naming == Naming::bert     ? "bert."
+                                                          : "";
   const bool body = starts(file_key, prefix);
   std::string key = modern(body ? file_key.substr(prefix.size()) : file_key);
   if (is_ignored(key, bert)) return {Role::ignored, {}};

@@ -7,13 +7,15 @@ namespace distiltune::model {
 /** How a checkpoint's keys are spelt. */
 enum class Naming { distilbert, bare_distilbert, bert, bare_bert };
 
-/** Judged from all keys: `distilbert.` or `bert.` in front of any of them, else `encoder.layer.` means BERT. */
+/** Judged from all keys: `distilbert.` or `bert.` in front of any of them, else `encoder.layer.` means BERT.
+ */
 Naming naming_of(const std::vector<std::string>& keys);
 
 /** What one key of a checkpoint is to a DistilBERT classifier. */
 struct Role {
   enum Kind { parameter_of, token_types, ignored } kind;
-  /** The name Transformers' DistilBERT gives it, where kind is parameter_of; it may still be unknown to the model. */
+  /** The name Transformers' DistilBERT gives it, where kind is parameter_of; it may still be unknown to the
+   * model. */
   std::string parameter;
 };
 

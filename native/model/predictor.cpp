@@ -15,7 +15,9 @@ namespace {
 using kernels::PackedLinear;
 
 /** Memory that is written before it is read. */
-std::unique_ptr<float[]> floats(int64_t count) { return std::unique_ptr<float[]>(new float[static_cast<size_t>(count)]); }
+std::unique_ptr<float[]> floats(int64_t count) {
+  return std::unique_ptr<float[]>(new float[static_cast<size_t>(count)]);
+}
 
 }  // namespace
 
@@ -25,7 +27,8 @@ class Predictor::Source {
   Source(const std::string& path, const Shape& shape) : file_(path, shape), parameters_(parameters(shape)) {
     if (!file_.loaded().initialized.empty())
       throw Failure("MODEL_NOT_TRAINED",
-                    path + " holds a body without a trained head: `" + file_.loaded().initialized.front() + "` is missing",
+                    path + " holds a body without a trained head: `" + file_.loaded().initialized.front() +
+                        "` is missing",
                     "train one first: distiltune train --model DIR --train train.csv");
   }
 
@@ -48,9 +51,7 @@ class Predictor::Source {
     return PackedLinear(weight.data(), bias.data(), static_cast<int64_t>(bias.size()), inputs);
   }
 
-  Layer layer() {
-    return {linear(), linear(2), linear(), layer_norm(), linear(), linear(), layer_norm()};
-  }
+  Layer layer() { return {linear(), linear(2), linear(), layer_norm(), linear(), linear(), layer_norm()}; }
 
  private:
   static void append(std::vector<float>& to, std::vector<float> values) {
@@ -82,9 +83,10 @@ Predictor::Predictor(Source source, const Shape& shape, int threads)
       classifier_(source.linear()),
       pool_(threads) {}
 
-void Predictor::add_and_norm(const float* x, const float* residual, const LayerNorm& norm, float* y, int64_t tokens) {
-  kernels::dropout_add_layer_norm(pool_, x, {}, residual, norm.gamma.data(), norm.beta.data(), nullptr, nullptr, nullptr, y,
-                                  tokens, shape_.dim);
+void Predictor::add_and_norm(const float* x, const float* residual, const LayerNorm& norm, float* y,
+                             int64_t tokens) {
+  kernels::dropout_add_layer_norm(pool_, x, {}, residual, norm.gamma.data(), norm.beta.data(), nullptr,
+                                  nullptr, nullptr, y, tokens, shape_.dim);
 }
 
 void Predictor::logits(const Batch& batch, float* logits, const std::atomic<bool>& cancelled) {
@@ -96,22 +98,26 @@ void Predictor::logits(const Batch& batch, float* logits, const std::atomic<bool
   const auto context = floats(tokens * dim);
   const auto hidden = floats(tokens * hidden_dim);
 
-  kernels::embed(pool_, batch.ids, batch.offsets, rows, word_embeddings_.data(), position_embeddings_.data(), q.get(), dim);
+  kernels::embed(pool_, batch.ids, batch.offsets, rows, word_embeddings_.data(), position_embeddings_.data(),
+                 q.get(), dim);
   add_and_norm(q.get(), nullptr, embeddings_layer_norm_, x.get(), tokens);
 
   for (const Layer& layer : layers_) {
-    if (cancelled) throw Failure("CANCELLED", "Classifying was stopped because its environment is going away");
+    if (cancelled)
+      throw Failure("CANCELLED", "Classifying was stopped because its environment is going away");
     // The head reads first tokens alone, so the last layer asks its questions only there.
     const bool last = &layer == &layers_.back();
     const int64_t queries = last ? rows : tokens;
     if (last)
-      for (int64_t row = 0; row < rows; ++row) std::copy_n(&x[batch.offsets[row] * dim], dim, &first[row * dim]);
+      for (int64_t row = 0; row < rows; ++row)
+        std::copy_n(&x[batch.offsets[row] * dim], dim, &first[row * dim]);
     const float* asking = last ? first.get() : x.get();
 
     layer.q_lin.apply(pool_, asking, dim, q.get(), dim, queries);
     layer.kv_lin.apply(pool_, x.get(), dim, kv.get(), 2 * dim, tokens);
     const kernels::AttentionShape shape{batch.offsets, rows, shape_.heads, shape_.head_dim(), last};
-    kernels::attention(pool_, shape, q.get(), dim, kv.get(), kv.get() + dim, 2 * dim, {}, context.get(), nullptr);
+    kernels::attention(pool_, shape, q.get(), dim, kv.get(), kv.get() + dim, 2 * dim, {}, context.get(),
+                       nullptr);
     layer.out_lin.apply(pool_, context.get(), dim, q.get(), dim, queries);
     add_and_norm(q.get(), asking, layer.sa_layer_norm, context.get(), queries);
 

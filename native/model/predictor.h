@@ -13,17 +13,19 @@
 namespace distiltune::model {
 
 /**
- * A trained DistilBERT classifier in evaluation mode: forward only, float32, weights laid out once for the kernels.
- * A row's logits have the same bits whatever else is in its batch and for any number of threads.
+ * A trained DistilBERT classifier in evaluation mode: forward only, float32, weights laid out once for the
+ * kernels. A row's logits have the same bits whatever else is in its batch and for any number of threads.
  */
 class Predictor {
  public:
-  /** `threads`: 0 means one per physical core. Throws what WeightsFile throws, or MODEL_NOT_TRAINED where the file has no head. */
+  /** `threads`: 0 means one per physical core. Throws what WeightsFile throws, or MODEL_NOT_TRAINED where the
+   * file has no head. */
   Predictor(const std::string& weights, const Shape& shape, int threads);
 
   const Shape& shape() const { return shape_; }
 
-  /** logits (rows, labels) of a checked batch. One caller at a time. Throws CANCELLED soon after `cancelled` is set. */
+  /** logits (rows, labels) of a checked batch. One caller at a time. Throws CANCELLED soon after `cancelled`
+   * is set. */
   void logits(const Batch& batch, float* logits, const std::atomic<bool>& cancelled);
 
  private:

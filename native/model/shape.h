@@ -19,7 +19,8 @@ struct Shape {
   int64_t head_dim() const { return dim / heads; }
 };
 
-/** Throws MODEL_SHAPE_INVALID where a size is not positive, heads do not divide dim, or there are over 1e9 parameters. */
+/** Throws MODEL_SHAPE_INVALID where a size is not positive, heads do not divide dim, or there are over 1e9
+ * parameters. */
 void check(const Shape& shape);
 
 }  // namespace distiltune::model

@@ -14,7 +14,9 @@ using files::TensorEntry;
 
 constexpr size_t word_embeddings = 0;  // place in parameters()
 
-bool is_head(const std::string& name) { return name.rfind("pre_classifier.", 0) == 0 || name.rfind("classifier.", 0) == 0; }
+bool is_head(const std::string& name) {
+  return name.rfind("pre_classifier.", 0) == 0 || name.rfind("classifier.", 0) == 0;
+}
 
 std::string few(const std::vector<std::string>& names) {
   constexpr size_t shown = 5;
@@ -23,14 +25,17 @@ std::string few(const std::vector<std::string>& names) {
   return names.size() > shown ? text + " and " + std::to_string(names.size() - shown) + " more" : text;
 }
 
-void check_tensor(const SafetensorsReader& file, const TensorEntry& entry, const std::vector<uint64_t>& expected) {
+void check_tensor(const SafetensorsReader& file, const TensorEntry& entry,
+                  const std::vector<uint64_t>& expected) {
   if (entry.shape != expected)
-    throw Failure("TENSOR_SHAPE",
-                  files::shown(entry.name) + " in " + file.path() + " is " + files::shape_text(entry.shape) + ", expected " +
-                      files::shape_text(expected) + " after config.json",
-                  "config.json and the weights must come from one model; check its sizes and its number of labels");
+    throw Failure(
+        "TENSOR_SHAPE",
+        files::shown(entry.name) + " in " + file.path() + " is " + files::shape_text(entry.shape) +
+            ", expected " + files::shape_text(expected) + " after config.json",
+        "config.json and the weights must come from one model; check its sizes and its number of labels");
   if (entry.dtype != "F32" && entry.dtype != "F16" && entry.dtype != "BF16")
-    throw Failure("TENSOR_DTYPE", files::shown(entry.name) + " in " + file.path() + " is " + entry.dtype + ", expected F32, F16 or BF16");
+    throw Failure("TENSOR_DTYPE", files::shown(entry.name) + " in " + file.path() + " is " + entry.dtype +
+                                      ", expected F32, F16 or BF16");
 }
 
 struct Contents {
@@ -57,19 +62,23 @@ Contents sort_out(const SafetensorsReader& file, const std::vector<ParameterInfo
     } else if (known.count(role.parameter) == 0) {
       unexpected.push_back(entry.name);
     } else if (!contents.parameters.emplace(role.parameter, &entry).second) {
-      throw Failure("TENSOR_UNEXPECTED", files::shown(entry.name) + " and " + files::shown(contents.parameters[role.parameter]->name) + " in " +
-                                             file.path() + " are both " + role.parameter);
+      throw Failure("TENSOR_UNEXPECTED", files::shown(entry.name) + " and " +
+                                             files::shown(contents.parameters[role.parameter]->name) +
+                                             " in " + file.path() + " are both " + role.parameter);
     }
   }
   if (!unexpected.empty())
     throw Failure("TENSOR_UNEXPECTED",
-                  few(unexpected) + " in " + file.path() + ": not part of the DistilBERT classifier that config.json describes",
+                  few(unexpected) + " in " + file.path() +
+                      ": not part of the DistilBERT classifier that config.json describes",
                   "config.json and the weights must come from one model; check n_layers and model_type");
   return contents;
 }
 
-/** BERT adds (word + type) + position; row 0 of the types added to every word gives DistilBERT the same sums, bit for bit. */
-void add_token_type(const SafetensorsReader& file, const TensorEntry& types, const Shape& shape, float* words) {
+/** BERT adds (word + type) + position; row 0 of the types added to every word gives DistilBERT the same sums,
+ * bit for bit. */
+void add_token_type(const SafetensorsReader& file, const TensorEntry& types, const Shape& shape,
+                    float* words) {
   std::vector<float> rows(static_cast<size_t>(types.count));
   file.read(types, rows.data());
   for (int64_t word = 0; word < shape.vocab_size; ++word)
@@ -80,7 +89,9 @@ void add_token_type(const SafetensorsReader& file, const TensorEntry& types, con
 
 std::vector<ParameterInfo> parameters(const Shape& shape) {
   std::vector<ParameterInfo> all;
-  const auto matrix = [&](const std::string& name, int64_t rows, int64_t cols) { all.push_back({name + ".weight", rows, cols, true}); };
+  const auto matrix = [&](const std::string& name, int64_t rows, int64_t cols) {
+    all.push_back({name + ".weight", rows, cols, true});
+  };
   const auto linear = [&](const std::string& name, int64_t outputs, int64_t inputs) {
     matrix(name, outputs, inputs);
     all.push_back({name + ".bias", outputs, 0, false});
@@ -94,7 +105,8 @@ std::vector<ParameterInfo> parameters(const Shape& shape) {
   layer_norm("distilbert.embeddings.LayerNorm");
   for (int64_t i = 0; i < shape.layers; ++i) {
     const std::string layer = "distilbert.transformer.layer." + std::to_string(i) + ".";
-    for (const char* name : {"q_lin", "k_lin", "v_lin", "out_lin"}) linear(layer + "attention." + name, shape.dim, shape.dim);
+    for (const char* name : {"q_lin", "k_lin", "v_lin", "out_lin"})
+      linear(layer + "attention." + name, shape.dim, shape.dim);
     layer_norm(layer + "sa_layer_norm");
     linear(layer + "ffn.lin1", shape.hidden_dim, shape.dim);
     linear(layer + "ffn.lin2", shape.dim, shape.hidden_dim);
@@ -125,11 +137,13 @@ WeightsFile::WeightsFile(const std::string& path, const Shape& shape) : file_(pa
     check_tensor(file_, *entries_.back(), expected);
   }
   if (!missing.empty())
-    throw Failure("TENSOR_MISSING", few(missing) + (missing.size() > 1 ? " are" : " is") + " missing in " + path,
+    throw Failure("TENSOR_MISSING",
+                  few(missing) + (missing.size() > 1 ? " are" : " is") + " missing in " + path,
                   "config.json and the weights must come from one DistilBERT or BERT model");
   if (token_types_) {
     const bool some_rows = token_types_->shape.size() == 2 && token_types_->shape[0] > 0;
-    check_tensor(file_, *token_types_, {some_rows ? token_types_->shape[0] : 2, static_cast<uint64_t>(shape.dim)});
+    check_tensor(file_, *token_types_,
+                 {some_rows ? token_types_->shape[0] : 2, static_cast<uint64_t>(shape.dim)});
   }
 }
 
@@ -142,7 +156,8 @@ bool WeightsFile::read(size_t place, float* out) const {
 
 Loaded load_weights(const std::string& path, const Shape& shape, float* const* destinations) {
   const WeightsFile file(path, shape);
-  const auto count = static_cast<size_t>(embedding_parameters + layer_parameters * shape.layers + head_parameters);
+  const auto count =
+      static_cast<size_t>(embedding_parameters + layer_parameters * shape.layers + head_parameters);
   for (size_t place = 0; place < count; ++place) file.read(place, destinations[place]);
   return file.loaded();
 }

@@ -35,17 +35,19 @@ struct Loaded {
 };
 
 /**
- * The parameters in one .safetensors file. Accepts names with or without the prefix `distilbert.`, old gamma / beta names, and
- * BERT encoders (with or without `bert.`), whose token-type row 0 is added to every row of the word table.
+ * The parameters in one .safetensors file. Accepts names with or without the prefix `distilbert.`, old gamma
+ * / beta names, and BERT encoders (with or without `bert.`), whose token-type row 0 is added to every row of
+ * the word table.
  */
 class WeightsFile {
  public:
-  /** Checks every name, shape and dtype; reads no values. Throws MODEL_SHAPE_INVALID, what SafetensorsReader throws,
-   *  TENSOR_MISSING, TENSOR_UNEXPECTED, TENSOR_SHAPE or TENSOR_DTYPE. */
+  /** Checks every name, shape and dtype; reads no values. Throws MODEL_SHAPE_INVALID, what SafetensorsReader
+   * throws, TENSOR_MISSING, TENSOR_UNEXPECTED, TENSOR_SHAPE or TENSOR_DTYPE. */
   WeightsFile(const std::string& path, const Shape& shape);
 
   const Loaded& loaded() const { return loaded_; }
-  /** Reads parameters(shape)[place] into count() floats; false, and `out` untouched, where loaded().initialized has it. */
+  /** Reads parameters(shape)[place] into count() floats; false, and `out` untouched, where
+   * loaded().initialized has it. */
   bool read(size_t place, float* out) const;
 
  private:

@@ -11,7 +11,9 @@ namespace distiltune::test {
 
 /** Absolute path of test/fixtures/NAME, found from where this header was compiled. */
 inline std::string fixture(const std::string& name) {
-  return (std::filesystem::path(__FILE__).parent_path() / "../../test/fixtures" / name).lexically_normal().string();
+  return (std::filesystem::path(__FILE__).parent_path() / "../../test/fixtures" / name)
+      .lexically_normal()
+      .string();
 }
 
 inline std::string bytes_of(const std::string& path) {
@@ -25,7 +27,9 @@ inline void write_bytes(const std::string& path, const std::string& bytes) {
 
 class TemporaryFolder {
  public:
-  TemporaryFolder() : path_(std::filesystem::temp_directory_path() / ("distiltune-" + std::to_string(std::random_device{}()))) {
+  TemporaryFolder()
+      : path_(std::filesystem::temp_directory_path() /
+              ("distiltune-" + std::to_string(std::random_device{}()))) {
     std::filesystem::create_directory(path_);
   }
   ~TemporaryFolder() {

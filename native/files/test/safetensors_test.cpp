@@ -26,7 +26,8 @@ std::string code_of(Body body) {
 
 /** A file of one tensor with the bytes given. */
 std::string one_tensor(const std::string& dtype, const std::string& shape, const std::string& data) {
-  const std::string header = R"({"t":{"dtype":")" + dtype + R"(","shape":)" + shape + R"(,"data_offsets":[0,)" + std::to_string(data.size()) + "]}}";
+  const std::string header = R"({"t":{"dtype":")" + dtype + R"(","shape":)" + shape +
+                             R"(,"data_offsets":[0,)" + std::to_string(data.size()) + "]}}";
   std::string length(8, '\0');
   for (int i = 0; i < 8; ++i) length[static_cast<size_t>(i)] = static_cast<char>(header.size() >> (8 * i));
   return length + header + data;
@@ -48,7 +49,9 @@ std::string all_sixteen_bit_patterns() {
   return data;
 }
 
-bool same_or_both_nan(float got, double want) { return std::isnan(want) ? std::isnan(got) : got == want && std::signbit(got) == std::signbit(want); }
+bool same_or_both_nan(float got, double want) {
+  return std::isnan(want) ? std::isnan(got) : got == want && std::signbit(got) == std::signbit(want);
+}
 
 }  // namespace
 
@@ -88,7 +91,8 @@ CASE("tensors larger than the widening buffer are read whole") {
   }
   test::write_bytes(folder / "large", one_tensor("BF16", "[" + std::to_string(count) + "]", data));
   const std::vector<float> values = read_one(folder / "large");
-  for (size_t i = 0; i < count; ++i) CHECK(values[i] == files::bfloat_to_float(static_cast<uint16_t>((i % 100 + 1) << 8)));
+  for (size_t i = 0; i < count; ++i)
+    CHECK(values[i] == files::bfloat_to_float(static_cast<uint16_t>((i % 100 + 1) << 8)));
 }
 
 CASE("a file of the reference library is read and written again byte by byte") {

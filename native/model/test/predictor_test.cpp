@@ -21,9 +21,11 @@ void write_worked_model(const std::string& path, const Shape& shape) {
   std::vector<std::vector<float>> values(all.size());
   std::vector<files::FloatTensor> tensors;
   for (size_t j = 0; j < all.size(); ++j) {
-    const bool gain = !all[j].decay && all[j].name.size() > 6 && all[j].name.substr(all[j].name.size() - 6) == "weight";
+    const bool gain =
+        !all[j].decay && all[j].name.size() > 6 && all[j].name.substr(all[j].name.size() - 6) == "weight";
     for (int64_t k = 0; k < all[j].count(); ++k)
-      values[j].push_back(static_cast<float>(0.3 * std::sin(1.7 * static_cast<double>(k) + 0.9 * static_cast<double>(j)) + (gain ? 1 : 0)));
+      values[j].push_back(static_cast<float>(
+          0.3 * std::sin(1.7 * static_cast<double>(k) + 0.9 * static_cast<double>(j)) + (gain ? 1 : 0)));
     std::vector<uint64_t> sizes = {static_cast<uint64_t>(all[j].rows)};
     if (all[j].cols != 0) sizes.push_back(static_cast<uint64_t>(all[j].cols));
     tensors.push_back({all[j].name, sizes, values[j].data()});
@@ -31,7 +33,8 @@ void write_worked_model(const std::string& path, const Shape& shape) {
   files::write_safetensors(path, tensors, {});
 }
 
-std::vector<float> logits(model::Predictor& predictor, const std::vector<int32_t>& ids, const std::vector<int32_t>& offsets) {
+std::vector<float> logits(model::Predictor& predictor, const std::vector<int32_t>& ids,
+                          const std::vector<int32_t>& offsets) {
   const Batch batch{ids.data(), offsets.data(), static_cast<int64_t>(offsets.size()) - 1};
   model::check(batch, static_cast<int64_t>(ids.size()), predictor.shape());
   std::vector<float> out(static_cast<size_t>(batch.rows * predictor.shape().labels));
@@ -41,7 +44,8 @@ std::vector<float> logits(model::Predictor& predictor, const std::vector<int32_t
 
 std::string refusal(const std::vector<int32_t>& ids, const std::vector<int32_t>& offsets, int64_t ids_count) {
   try {
-    model::check(Batch{ids.data(), offsets.data(), static_cast<int64_t>(offsets.size()) - 1}, ids_count, worked);
+    model::check(Batch{ids.data(), offsets.data(), static_cast<int64_t>(offsets.size()) - 1}, ids_count,
+                 worked);
   } catch (const Failure& failure) {
     return failure.what();
   }
@@ -73,7 +77,9 @@ CASE("a row has the same bits alone and in any company, for any number of thread
   const std::vector<float> together = logits(one, ids, offsets);
   CHECK(logits(three, ids, offsets) == together);
   for (size_t row = 0; row + 1 < offsets.size(); ++row) {
-    const std::vector<float> alone = logits(three, {ids.begin() + offsets[row], ids.begin() + offsets[row + 1]}, {0, offsets[row + 1] - offsets[row]});
+    const std::vector<float> alone =
+        logits(three, {ids.begin() + offsets[row], ids.begin() + offsets[row + 1]},
+               {0, offsets[row + 1] - offsets[row]});
     CHECK(std::equal(alone.begin(), alone.end(), together.begin() + static_cast<std::ptrdiff_t>(row) * 3));
   }
 }

@@ -44,19 +44,24 @@ void rename(Tensors& tensors, const std::string& from, const std::string& to) {
 }
 
 void drop(Tensors& tensors, const std::string& start) {
-  for (auto it = tensors.begin(); it != tensors.end();) it = it->first.rfind(start, 0) == 0 ? tensors.erase(it) : std::next(it);
+  for (auto it = tensors.begin(); it != tensors.end();)
+    it = it->first.rfind(start, 0) == 0 ? tensors.erase(it) : std::next(it);
 }
 
 Tensors bert(const Shape& shape) {
   Tensors tensors = classifier(shape);
   drop(tensors, "classifier");
   drop(tensors, "pre_classifier");
-  const std::pair<const char*, const char*> names[] = {
-      {"attention.q_lin", "attention.self.query"},        {"attention.k_lin", "attention.self.key"},
-      {"attention.v_lin", "attention.self.value"},        {"attention.out_lin", "attention.output.dense"},
-      {"sa_layer_norm", "attention.output.LayerNorm"},    {"ffn.lin1", "intermediate.dense"},
-      {"ffn.lin2", "output.dense"},                       {"output_layer_norm", "output.LayerNorm"},
-      {"distilbert.transformer.layer", "bert.encoder.layer"}, {"distilbert.embeddings", "bert.embeddings"}};
+  const std::pair<const char*, const char*> names[] = {{"attention.q_lin", "attention.self.query"},
+                                                       {"attention.k_lin", "attention.self.key"},
+                                                       {"attention.v_lin", "attention.self.value"},
+                                                       {"attention.out_lin", "attention.output.dense"},
+                                                       {"sa_layer_norm", "attention.output.LayerNorm"},
+                                                       {"ffn.lin1", "intermediate.dense"},
+                                                       {"ffn.lin2", "output.dense"},
+                                                       {"output_layer_norm", "output.LayerNorm"},
+                                                       {"distilbert.transformer.layer", "bert.encoder.layer"},
+                                                       {"distilbert.embeddings", "bert.embeddings"}};
   for (const auto& [distilbert, name] : names) rename(tensors, distilbert, name);
   const auto dim = static_cast<uint64_t>(shape.dim);
   tensors["bert.embeddings.token_type_embeddings.weight"] = {{2, dim}, std::vector<float>(2 * dim, 0.375f)};
@@ -75,7 +80,8 @@ Read load(const Tensors& tensors, const Shape& shape = small) {
   files::write_safetensors(folder / "model.safetensors", list, {{"format", "pt"}});
   Read read;
   std::vector<float*> destinations;
-  for (const ParameterInfo& parameter : model::parameters(shape)) read.values.emplace_back(static_cast<size_t>(parameter.count()), -1.0f);
+  for (const ParameterInfo& parameter : model::parameters(shape))
+    read.values.emplace_back(static_cast<size_t>(parameter.count()), -1.0f);
   for (auto& values : read.values) destinations.push_back(values.data());
   read.loaded = model::load_weights(folder / "model.safetensors", shape, destinations.data());
   return read;
@@ -103,7 +109,8 @@ void check_values(const Read& read, size_t from = 0) {
     for (size_t k = 0; k < read.values[j].size(); ++k) CHECK(read.values[j][k] == value(j, k));
 }
 
-const std::vector<std::string> head = {"pre_classifier.weight", "pre_classifier.bias", "classifier.weight", "classifier.bias"};
+const std::vector<std::string> head = {"pre_classifier.weight", "pre_classifier.bias", "classifier.weight",
+                                       "classifier.bias"};
 
 }  // namespace
 
@@ -140,8 +147,8 @@ CASE("a masked-LM body leaves the head to be initialised and its own head ignore
   Tensors tensors = classifier(small);
   drop(tensors, "classifier");
   drop(tensors, "pre_classifier");
-  const std::vector<std::string> ignored = {"distilbert.embeddings.position_ids", "vocab_layer_norm.bias", "vocab_projector.bias",
-                                            "vocab_transform.weight"};
+  const std::vector<std::string> ignored = {"distilbert.embeddings.position_ids", "vocab_layer_norm.bias",
+                                            "vocab_projector.bias", "vocab_transform.weight"};
   for (const std::string& name : ignored) tensors[name] = {{2}, {1, 2}};
   const Read read = load(tensors);
   check_values(read);
@@ -189,7 +196,8 @@ CASE("a missing tensor is named") {
   Tensors tensors = classifier(small);
   tensors.erase("distilbert.transformer.layer.1.ffn.lin2.bias");
   const Refusal got = refusal(tensors);
-  CHECK(got.code == "TENSOR_MISSING" && has(got.message, "`distilbert.transformer.layer.1.ffn.lin2.bias` is missing"));
+  CHECK(got.code == "TENSOR_MISSING" &&
+        has(got.message, "`distilbert.transformer.layer.1.ffn.lin2.bias` is missing"));
 }
 
 CASE("a tensor of another shape is named with both shapes") {
@@ -197,7 +205,8 @@ CASE("a tensor of another shape is named with both shapes") {
   Shape four = small;
   four.labels = 4;
   const Refusal labels = refusal(tensors, four);
-  CHECK(labels.code == "TENSOR_SHAPE" && has(labels.message, "`classifier.weight`") && has(labels.message, "[3, 6], expected [4, 6]"));
+  CHECK(labels.code == "TENSOR_SHAPE" && has(labels.message, "`classifier.weight`") &&
+        has(labels.message, "[3, 6], expected [4, 6]"));
   tensors["distilbert.transformer.layer.0.ffn.lin1.weight"].first = {6, 8};
   const Refusal transposed = refusal(tensors);
   CHECK(transposed.code == "TENSOR_SHAPE" && has(transposed.message, "[6, 8], expected [8, 6]"));
@@ -219,12 +228,19 @@ CASE("one parameter under two names is refused") {
   Tensors tensors = classifier(small);
   tensors["distilbert.embeddings.LayerNorm.gamma"] = tensors["distilbert.embeddings.LayerNorm.weight"];
   const Refusal got = refusal(tensors);
-  CHECK(got.code == "TENSOR_UNEXPECTED" && has(got.message, "are both distilbert.embeddings.LayerNorm.weight"));
+  CHECK(got.code == "TENSOR_UNEXPECTED" &&
+        has(got.message, "are both distilbert.embeddings.LayerNorm.weight"));
 }
 
 CASE("sizes no model has are refused before a file is opened") {
-  for (const auto change : {+[](Shape& s) { s.dim = 0; }, +[](Shape& s) { s.heads = 4; }, +[](Shape& s) { s.labels = 2'000'000'000; },
-                            +[](Shape& s) { s.vocab_size = 900'000'000; }, +[](Shape& s) { s.layers = 300; s.dim = 2000; s.hidden_dim = 8000; }}) {
+  for (const auto change :
+       {+[](Shape& s) { s.dim = 0; }, +[](Shape& s) { s.heads = 4; },
+        +[](Shape& s) { s.labels = 2'000'000'000; }, +[](Shape& s) { s.vocab_size = 900'000'000; },
+        +[](Shape& s) {
+          s.layers = 300;
+          s.dim = 2000;
+          s.hidden_dim = 8000;
+        }}) {
     Shape shape = small;
     change(shape);
     std::string code;
