@@ -13,8 +13,7 @@ const sources = readdirSync(join(root, 'native'), { withFileTypes: true })
 	.flatMap((room) => readdirSync(join(root, 'native', room.name, 'test')))
 	.filter((file) => file.endsWith('_test.cpp'));
 
-const program = (name: string) =>
-	[name, `${name}.exe`, join('Release', `${name}.exe`)].map((file) => join(build, file)).find(existsSync);
+const program = (name: string) => [name, `${name}.exe`, join('Release', `${name}.exe`)].map((file) => join(build, file)).find(existsSync);
 
 describe.each(sources.map((file) => basename(file, '.cpp')))('%s', (name) => {
 	const path = program(name);

@@ -62,6 +62,14 @@ verb('tokenize <model> [texts...]', 'Show the tokens of texts, one JSON object a
 	.option(...maxLength)
 	.action(async (model: string, texts: string[], flags) => (await import('./tokenize.js')).tokenizeVerb(model, texts, flags, new Output(flags)));
 
+verb('setup [action]', 'Fetch libtorch into the cache; "setup clean" removes it', 'distiltune setup')
+	.option('--from <path>', 'take it from a wheel, a zip or a folder instead')
+	.action(async (action: string | undefined, flags) => (await import('./machine.js')).setupVerb(action, flags, new Output(flags)));
+
+verb('build', 'Build the training engine for the libtorch of this machine', 'distiltune build')
+	.option('--libtorch <folder>', 'the libtorch to build for')
+	.action(async (flags) => (await import('./machine.js')).buildVerb(flags, new Output(flags)));
+
 async function main(): Promise<void> {
 	// A reader that has seen enough, such as head, is no failure.
 	process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));

@@ -1,6 +1,8 @@
 // Our forward and backward against autograd on padded rows in double, over the same float parameters.
 #include <ATen/ATen.h>
-#undef CHECK  // c10 has a logging macro of that name
+// The loggers under ATen define these too.
+#undef CHECK
+#undef CHECK_NEAR
 
 #include <cmath>
 

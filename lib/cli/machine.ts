@@ -1,0 +1,25 @@
+/** distiltune setup and build: what makes a machine ready to train. */
+import { ConfigError } from '../errors.js';
+import { buildEngine } from '../runtime/build.js';
+import { resolveLibtorch } from '../runtime/libtorch.js';
+import { cleanCache, runSetup } from '../runtime/setup.js';
+import type { Output } from './output.js';
+
+/** Puts libtorch into the cache; the word `clean` removes it and the engines built for it. */
+export async function setupVerb(action: string | undefined, { from }: { readonly from?: string }, output: Output): Promise<void> {
+	if (action === 'clean') {
+		cleanCache();
+		output.result({ cleaned: true }, 'Removed libtorch and the engines built for it from the cache');
+		return;
+	}
+	if (action !== undefined) throw new ConfigError('OPTIONS_INVALID', `Expected \`clean\` or nothing after setup, got ${JSON.stringify(action)}`);
+	const { version, lib, key, source } = await runSetup({ from }, (line) => output.say(line));
+	output.result({ version, lib, key, source }, `libtorch ${version} (${key}) in ${lib}`);
+}
+
+/** Builds the engine for the libtorch that is named or found, into the per-user cache. */
+export async function buildVerb({ libtorch: place }: { readonly libtorch?: string }, output: Output): Promise<void> {
+	const libtorch = resolveLibtorch({ libtorch: place });
+	const file = await buildEngine(libtorch, { toCache: true, onOutput: (text) => !output.quiet && process.stderr.write(text) });
+	output.result({ key: libtorch.key, file }, `Built ${file}`);
+}
