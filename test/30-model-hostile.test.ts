@@ -6,6 +6,7 @@ import { gzipSync } from 'node:zlib';
 import { afterAll, expect, test } from 'vitest';
 import { loadBase } from '../lib/runtime/load.js';
 import { reference } from './models.js';
+import { withHeader } from './safetensors.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'distiltune-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -14,13 +15,6 @@ function header(bytes: Buffer | string) {
 	const file = join(folder, 'hostile.safetensors');
 	writeFileSync(file, bytes);
 	return loadBase().safetensorsHeader(file);
-}
-
-function withHeader(json: string | Buffer, data = '', length?: bigint): Buffer {
-	const text = Buffer.from(json);
-	const size = Buffer.alloc(8);
-	size.writeBigUInt64LE(length ?? BigInt(text.length));
-	return Buffer.concat([size, text, Buffer.from(data)]);
 }
 
 /** One F32 tensor `t` of two values, with fields replaced by raw JSON text. */

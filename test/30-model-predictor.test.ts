@@ -1,11 +1,11 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { loadBase } from '../lib/runtime/load.js';
 import type { RaggedBatch } from '../lib/runtime/native.js';
 import { minilmShape, minilmWeights, reference, referenceJson, tinyShape, tinyWeights } from './models.js';
-import { readTensors, writeTensors } from './tensors.js';
+import { readSafetensors, safetensors } from './safetensors.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'distiltune-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -35,7 +35,8 @@ test("logits of the tiny model equal Transformers'", async () => {
 
 test("logits of 64 real posts on minilm-l6 with a head equal Transformers'", async () => {
 	const weights = join(folder, 'minilm.safetensors');
-	writeTensors(weights, new Map([...readTensors(minilmWeights), ...readTensors(reference('minilm-head.safetensors'))]));
+	const parts = [minilmWeights, reference('minilm-head.safetensors')];
+	writeFileSync(weights, safetensors(parts.flatMap((part) => readSafetensors(readFileSync(part)))));
 	const predictor = await loadBase().openPredictor({ weights, shape: minilmShape, threads: 0 });
 	const { ids, logits } = referenceJson('minilm-logits.json.gz') as { ids: number[][]; logits: number[][] };
 	expect(ids).toHaveLength(64);
