@@ -1,6 +1,7 @@
 #include "gemm.h"
 
 #include <algorithm>
+#include <new>
 #include <vector>
 
 #include "inner.h"
@@ -102,18 +103,25 @@ void linear_backward_weight(ThreadPool& pool, const float* dy, int64_t dy_stride
 }
 
 struct PackedLinear::Panels {
+  Panels(const Inner& loops, int64_t n, int64_t k)
+      : loops(loops), n(n), k(k), packed(new (alignment) float[up(n, loops.width) * k]) {}
+  ~Panels() { ::operator delete[](packed, alignment); }
+  Panels(const Panels&) = delete;
+  Panels& operator=(const Panels&) = delete;
+
+  float* at(int64_t j, int64_t columns, int64_t p) const { return packed + j * k + p * up(columns, loops.width); }
+
+  static constexpr std::align_val_t alignment{64};  // a vector never straddles two cache lines
   const Inner& loops;
   int64_t n, k;
-  std::vector<float> bias, packed;
-
-  float* at(int64_t j, int64_t columns, int64_t p) { return packed.data() + j * k + p * up(columns, loops.width); }
+  std::vector<float> bias;
+  float* packed;
 };
 
 PackedLinear::PackedLinear(const float* w, const float* bias, int64_t n, int64_t k)
-    : panels_(new Panels{inner(), n, k, {}, {}}) {
+    : panels_(new Panels(inner(), n, k)) {
   Panels& panels = *panels_;
   if (bias) panels.bias.assign(bias, bias + n);
-  panels.packed.resize(up(n, panels.loops.width) * k);
   const Cut groups(n, group_columns, group_columns), depths(k, depth_limit, 16);
   for (int64_t group = 0; group < groups.parts(); ++group) {
     for (int64_t block = 0; block < depths.parts(); ++block) {
@@ -130,7 +138,7 @@ int64_t PackedLinear::outputs() const { return panels_->n; }
 int64_t PackedLinear::inputs() const { return panels_->k; }
 
 void PackedLinear::apply(ThreadPool& pool, const float* x, int64_t x_stride, float* y, int64_t y_stride, int64_t m) const {
-  Panels& panels = *panels_;
+  const Panels& panels = *panels_;
   const float* bias = panels.bias.empty() ? nullptr : panels.bias.data();
   multiply(pool, panels.loops, x, x_stride, y, y_stride, m, panels.n, panels.k, false, bias,
            [&](int64_t j, int64_t columns, int64_t p, int64_t) { return panels.at(j, columns, p); });
