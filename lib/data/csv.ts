@@ -14,7 +14,18 @@ interface Parsed {
 /** Rows of the file; a row with another number of fields than the header comes as the DataError it is. A damaged quote ends the reading. */
 export async function* readCsv(chunks: AsyncIterable<Buffer>, columns: Columns, origin: Origin): AsyncGenerator<FileRow | DataError> {
 	const { parse } = await import('csv-parse');
-	const parser = parse({ info: true, relax_column_count: true, skip_empty_lines: true, max_record_size: MAX_ROW_BYTES });
+	// Counted where rows are parsed: a damaged row throws away parsed rows that were not yet asked for.
+	let parsedTo = 0;
+	const parser = parse({
+		info: true,
+		relax_column_count: true,
+		skip_empty_lines: true,
+		max_record_size: MAX_ROW_BYTES,
+		on_record: (record: string[], { lines }) => {
+			parsedTo = lines;
+			return record;
+		},
+	});
 	// Failures of the source reach the loop below through the parser, which the pipeline destroys with them.
 	pipeline(Readable.from(chunks), parser, () => {});
 
@@ -39,7 +50,7 @@ export async function* readCsv(chunks: AsyncIterable<Buffer>, columns: Columns, 
 			}
 		}
 	} catch (cause) {
-		throw cause instanceof DataError ? cause : sentenceFor(cause, origin, lastLine + 1);
+		throw cause instanceof DataError ? cause : sentenceFor(cause, origin, parsedTo + 1);
 	}
 	if (place === undefined) throw new DataError('FILE_EMPTY', `${origin.name} holds nothing but blank lines: expected a header and rows`, { file: origin.name });
 	if (rows === 0) throw new DataError('NO_ROWS', `${origin.name} has a header and no rows`, { file: origin.name });

@@ -16,7 +16,7 @@ export function crossEntropy(logits: ArrayLike<number>, actual: number): number 
 	const largest = logits[argmax(logits)] ?? 0;
 	let sum = 0;
 	for (let index = 0; index < logits.length; index++) sum += Math.exp((logits[index] ?? 0) - largest);
-	return largest + Math.log(sum) - (logits[actual] ?? 0);
+	return Math.log(sum) + (largest - (logits[actual] ?? 0));
 }
 
 /** Counts rows into a confusion matrix and a sum of losses. */

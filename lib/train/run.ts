@@ -8,6 +8,7 @@ export type Run<Event, Result> = Promise<Result> & AsyncIterable<Event>;
  */
 export function drive<Event, Result>(events: AsyncGenerator<Event, Result>): Run<Event, Result> {
 	const followers = new Set<Follower<Event>>();
+	let settled = false;
 	const result = (async () => {
 		try {
 			for (;;) {
@@ -19,6 +20,7 @@ export function drive<Event, Result>(events: AsyncGenerator<Event, Result>): Run
 			for (const follower of followers) follower.fail(error);
 			throw error;
 		} finally {
+			settled = true;
 			for (const follower of followers) follower.finish();
 		}
 	})();
@@ -28,6 +30,8 @@ export function drive<Event, Result>(events: AsyncGenerator<Event, Result>): Run
 			result.catch(() => {});
 			const follower = new Follower<Event>((self) => followers.delete(self));
 			followers.add(follower);
+			// Who comes after the end finds no event, and ends as the run did.
+			if (settled) result.catch((error: unknown) => follower.fail(error)).finally(() => follower.finish());
 			return follower;
 		},
 	});
