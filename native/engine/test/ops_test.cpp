@@ -27,7 +27,7 @@ struct Pair {
 
 class Twins {
  public:
-  Twins() : pool_(2), cpu_(make_cpu_ops(pool_)), aten_(make_aten_ops(DType::f64, 2)) {}
+  Twins() : pool_(2), cpu_(make_cpu_ops(pool_)), aten_(make_aten_ops(DType::f64, 1)) {}
 
   Pair drawn(int64_t rows, int64_t cols) {
     const Pair pair = empty(rows, cols);

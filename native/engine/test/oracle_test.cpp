@@ -145,9 +145,9 @@ void check_all(const model::Shape& shape) {
   const OwnBatch batch(lengths, shape, 11);
   const Result want = padded_autograd(shape, doubles, batch);
 
-  const auto aten_double = make_aten_ops(DType::f64, 2);
+  const auto aten_double = make_aten_ops(DType::f64, 1);
   compare(shape, ours(*aten_double, shape, doubles, batch), want, double_tolerance);
-  const auto aten_float = make_aten_ops(DType::f32, 2);
+  const auto aten_float = make_aten_ops(DType::f32, 1);
   compare(shape, ours(*aten_float, shape, singles, batch), want, float_tolerance);
   kernels::ThreadPool pool(2);
   const auto cpu = make_cpu_ops(pool);
