@@ -63,7 +63,8 @@ text::TokenizerSpec spec_of(Napi::Object object) {
   text::TokenizerSpec spec;
   spec.tokens = strings_of(object.Get("tokens"));
   spec.normalizer.lowercase = flag("lowercase");
-  spec.normalizer.strip_accents = object.Get("stripAccents").IsNull() ? spec.normalizer.lowercase : flag("stripAccents");
+  spec.normalizer.strip_accents =
+      object.Get("stripAccents").IsNull() ? spec.normalizer.lowercase : flag("stripAccents");
   spec.normalizer.handle_chinese_chars = flag("handleChineseChars");
   spec.normalizer.clean_text = flag("cleanText");
   spec.normalizer.max_word_code_points = object.Get("maxWordCodePoints").ToNumber();
@@ -85,12 +86,13 @@ text::EncodeOptions options_of(Napi::Object object) {
   return options;
 }
 
-text::Encoding encode_all(const text::Tokenizer& tokenizer, const Texts& texts, const text::EncodeOptions& options,
-                          const node::Cancelled* cancelled) {
+text::Encoding encode_all(const text::Tokenizer& tokenizer, const Texts& texts,
+                          const text::EncodeOptions& options, const node::Cancelled* cancelled) {
   text::Encoding encoding;
   size_t start = 0;
   for (const size_t end : texts.ends) {
-    if (cancelled && *cancelled) throw Failure("CANCELLED", "Encoding was cancelled: its environment is going away");
+    if (cancelled && *cancelled)
+      throw Failure("CANCELLED", "Encoding was cancelled: its environment is going away");
     tokenizer.encode(std::u16string_view(texts.units).substr(start, end - start), options, encoding);
     start = end;
   }
@@ -127,9 +129,10 @@ class Tokenizer : public Napi::ObjectWrap<Tokenizer> {
   }
 
   static Napi::Function define(Napi::Env env) {
-    return DefineClass(env, "Tokenizer",
-                       {InstanceMethod("encodeSync", &Tokenizer::encode_sync), InstanceMethod("encode", &Tokenizer::encode),
-                        InstanceMethod("close", &Tokenizer::close)});
+    return DefineClass(
+        env, "Tokenizer",
+        {InstanceMethod("encodeSync", &Tokenizer::encode_sync), InstanceMethod("encode", &Tokenizer::encode),
+         InstanceMethod("close", &Tokenizer::close)});
   }
 
  private:
@@ -137,7 +140,8 @@ class Tokenizer : public Napi::ObjectWrap<Tokenizer> {
     return node::guard(info.Env(), [&] {
       const auto tokenizer = open_tokenizer();
       const text::EncodeOptions options = options_of(info[1].As<Napi::Object>());
-      return to_javascript(info.Env(), encode_all(*tokenizer, texts_of(info[0]), options, nullptr), options.spans);
+      return to_javascript(info.Env(), encode_all(*tokenizer, texts_of(info[0]), options, nullptr),
+                           options.spans);
     });
   }
 
@@ -147,13 +151,15 @@ class Tokenizer : public Napi::ObjectWrap<Tokenizer> {
       auto tokenizer = open_tokenizer();
       auto texts = std::make_shared<const Texts>(texts_of(info[0]));
       const text::EncodeOptions options = options_of(info[1].As<Napi::Object>());
-      return jobs(env).queue(env, [tokenizer = std::move(tokenizer), texts = std::move(texts),
-                                   options](const node::Cancelled& cancelled) -> node::Jobs::Finish {
-        auto encoding = std::make_shared<const text::Encoding>(encode_all(*tokenizer, *texts, options, &cancelled));
-        return [encoding = std::move(encoding), options](Napi::Env env) {
-          return to_javascript(env, *encoding, options.spans);
-        };
-      });
+      return jobs(env).queue(env,
+                             [tokenizer = std::move(tokenizer), texts = std::move(texts),
+                              options](const node::Cancelled& cancelled) -> node::Jobs::Finish {
+                               auto encoding = std::make_shared<const text::Encoding>(
+                                   encode_all(*tokenizer, *texts, options, &cancelled));
+                               return [encoding = std::move(encoding), options](Napi::Env env) {
+                                 return to_javascript(env, *encoding, options.spans);
+                               };
+                             });
     } catch (const Failure& failure) {
       const auto deferred = Napi::Promise::Deferred::New(env);
       deferred.Reject(node::to_error(env, failure).Value());
@@ -164,7 +170,9 @@ class Tokenizer : public Napi::ObjectWrap<Tokenizer> {
   void close(const Napi::CallbackInfo&) { tokenizer_.reset(); }
 
   std::shared_ptr<const text::Tokenizer> open_tokenizer() const {
-    if (!tokenizer_) throw Failure("TOKENIZER_CLOSED", "Expected an open tokenizer, this one has been disposed", "Load it again");
+    if (!tokenizer_)
+      throw Failure("TOKENIZER_CLOSED", "Expected an open tokenizer, this one has been disposed",
+                    "Load it again");
     return tokenizer_;
   }
 
@@ -173,6 +181,8 @@ class Tokenizer : public Napi::ObjectWrap<Tokenizer> {
 
 }  // namespace
 
-void export_tokenizer(Napi::Env env, Napi::Object exports) { exports.Set("Tokenizer", Tokenizer::define(env)); }
+void export_tokenizer(Napi::Env env, Napi::Object exports) {
+  exports.Set("Tokenizer", Tokenizer::define(env));
+}
 
 }  // namespace distiltune::base

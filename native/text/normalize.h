@@ -36,8 +36,8 @@ class WordSink {
 };
 
 /**
- * The reference's BertNormalizer and BertPreTokenizer in one pass: code points of a raw text go in one by one, whole words
- * come out. Linear in the length of the text.
+ * The reference's BertNormalizer and BertPreTokenizer in one pass: code points of a raw text go in one by
+ * one, whole words come out. Linear in the length of the text.
  */
 class Normalizer {
  public:

@@ -37,12 +37,16 @@ std::string printable(const std::u16string& text) {
 class Row final : public WordSink {
  public:
   Row(const Tokenizer& tokenizer, const EncodeOptions& options, Encoding& encoding)
-      : tokenizer_(tokenizer), options_(options), encoding_(encoding), normalizer_(tokenizer.normalizer_, *this) {}
+      : tokenizer_(tokenizer),
+        options_(options),
+        encoding_(encoding),
+        normalizer_(tokenizer.normalizer_, *this) {}
 
   void encode(std::u16string_view text) {
     const size_t added = options_.add_special_tokens ? 2 : 0;
     if (options_.add_special_tokens) push(tokenizer_.cls_, {0, 0});
-    if (options_.max_length > 0) limit_ = encoding_.ids.size() + static_cast<size_t>(options_.max_length) - added;
+    if (options_.max_length > 0)
+      limit_ = encoding_.ids.size() + static_cast<size_t>(options_.max_length) - added;
     split_at_special_tokens(text);
     encoding_.truncated.push_back(full());
     if (full()) {
@@ -59,9 +63,8 @@ class Row final : public WordSink {
 
   void word(const Word& word) override {
     if (word.units.empty()) return push(tokenizer_.unk_, word.place);  // too long
-    put(word.units, tokenizer_.vocabulary_.whole(word.units), word.place, [&](size_t start, size_t end) {
-      return Span{word.sources[start].start, word.sources[end - 1].end};
-    });
+    put(word.units, tokenizer_.vocabulary_.whole(word.units), word.place,
+        [&](size_t start, size_t end) { return Span{word.sources[start].start, word.sources[end - 1].end}; });
   }
 
  private:
@@ -73,7 +76,8 @@ class Row final : public WordSink {
     if (options_.spans) encoding_.spans.push_back(span);
   }
 
-  /** A word: its id where the vocabulary has it whole, else its pieces; `span_of(start, end)` places some of its units. */
+  /** A word: its id where the vocabulary has it whole, else its pieces; `span_of(start, end)` places some of
+   * its units. */
   template <class SpanOf>
   void put(std::u16string_view word, int32_t whole, Span place, SpanOf span_of) {
     if (whole >= 0) return push(whole, place);
@@ -89,7 +93,8 @@ class Row final : public WordSink {
     size_t start = 0;
     for (size_t at = 0; options_.match_special_tokens && at < text.size() && !full();) {
       const Tokenizer::SpecialToken* special = nullptr;
-      if (tokenizer_.starts_special_token_[text[at] & 0xFF]) special = tokenizer_.special_token_at(text.substr(at));
+      if (tokenizer_.starts_special_token_[text[at] & 0xFF])
+        special = tokenizer_.special_token_at(text.substr(at));
       if (!special) {
         ++at;
         continue;
@@ -120,12 +125,14 @@ class Row final : public WordSink {
     }
   }
 
-  /** A word of ASCII letters and digits between ASCII separators or punctuation, else as slow_word. Returns where it ends. */
+  /** A word of ASCII letters and digits between ASCII separators or punctuation, else as slow_word. Returns
+   * where it ends. */
   size_t ascii_word(std::u16string_view text, size_t start) {
     constexpr size_t kLongest = 64;
     char16_t folded[kLongest];
     Hash hash;
-    const size_t longest = std::min(kLongest, static_cast<size_t>(tokenizer_.normalizer_.max_word_code_points));
+    const size_t longest =
+        std::min(kLongest, static_cast<size_t>(tokenizer_.normalizer_.max_word_code_points));
     const size_t limit = std::min(text.size() - start, longest);
     size_t length = 0;
     for (; length < limit; ++length) {
@@ -137,7 +144,8 @@ class Row final : public WordSink {
       hash.add(ascii.folded);
     }
     const size_t end = start + length;
-    if (end < text.size() && (text[end] >= 128 || !tokenizer_.ascii_[text[end]].ends_word())) return slow_word(text, start);
+    if (end < text.size() && (text[end] >= 128 || !tokenizer_.ascii_[text[end]].ends_word()))
+      return slow_word(text, start);
     put({folded, length}, tokenizer_.vocabulary_.whole(folded, length, hash.value()), span(start, end),
         [&](size_t from, size_t to) { return span(start + from, start + to); });
     return end;
@@ -154,7 +162,9 @@ class Row final : public WordSink {
     return at;
   }
 
-  static Span span(size_t start, size_t end) { return {static_cast<int32_t>(start), static_cast<int32_t>(end)}; }
+  static Span span(size_t start, size_t end) {
+    return {static_cast<int32_t>(start), static_cast<int32_t>(end)};
+  }
 
   const Tokenizer& tokenizer_;
   const EncodeOptions& options_;
@@ -197,7 +207,8 @@ Tokenizer::Tokenizer(const TokenizerSpec& spec)
 int32_t Tokenizer::id_of(const std::u16string& token) const {
   const int32_t id = vocabulary_.whole(token);
   if (id >= 0) return id;
-  throw Failure("VOCAB_INCOMPLETE", "Expected the vocabulary to hold the token '" + printable(token) + "', it does not");
+  throw Failure("VOCAB_INCOMPLETE",
+                "Expected the vocabulary to hold the token '" + printable(token) + "', it does not");
 }
 
 const Tokenizer::SpecialToken* Tokenizer::special_token_at(std::u16string_view text) const {

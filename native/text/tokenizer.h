@@ -36,15 +36,17 @@ struct Encoding {
   std::vector<Span> spans;         // one an id where asked for; {0, 0} for added specials
 };
 
-/** Raw text to rows of ids, exactly as the reference's fast DistilBERT tokenizer. Safe to share between threads. */
+/** Raw text to rows of ids, exactly as the reference's fast DistilBERT tokenizer. Safe to share between
+ * threads. */
 class Tokenizer {
  public:
   /** Throws VOCAB_INCOMPLETE where [UNK], [CLS], [SEP] or a special token is not in the vocabulary. */
   explicit Tokenizer(const TokenizerSpec& spec);
 
   /**
-   * Appends one row. Any sequence of code units will do: lone surrogates count as U+FFFD. Linear in the length of the text,
-   * and stops behind the first token that no longer fits. Throws BATCH_TOO_LARGE above 2^31 - 1 tokens in all rows.
+   * Appends one row. Any sequence of code units will do: lone surrogates count as U+FFFD. Linear in the
+   * length of the text, and stops behind the first token that no longer fits. Throws BATCH_TOO_LARGE above
+   * 2^31 - 1 tokens in all rows.
    */
   void encode(std::u16string_view text, const EncodeOptions& options, Encoding& encoding) const;
 
@@ -73,8 +75,8 @@ class Tokenizer {
   int32_t unk_;
   int32_t cls_;
   int32_t sep_;
-  std::vector<SpecialToken> special_tokens_;             // longest first
-  std::array<bool, 256> starts_special_token_{};         // by the low byte of the first code unit
+  std::vector<SpecialToken> special_tokens_;      // longest first
+  std::array<bool, 256> starts_special_token_{};  // by the low byte of the first code unit
   std::array<Ascii, 128> ascii_;
 };
 

@@ -2,17 +2,17 @@
 #include <cstdint>
 
 /**
- * Unicode data pinned to what the reference tokenizer uses, whatever the machine knows (scripts/unicode-tables.mjs tells
- * the versions): a two-stage table from a code point to its record.
+ * Unicode data pinned to what the reference tokenizer uses, whatever the machine knows
+ * (scripts/unicode-tables.mjs tells the versions): a two-stage table from a code point to its record.
  */
 namespace distiltune::text::unicode {
 
 enum Flag : uint8_t {
-  kRemoved = 1,       // deleted by clean_text
-  kWhiteSpace = 2,    // separates words
-  kChinese = 4,       // a word of its own where Chinese characters are handled
-  kPunctuation = 8,   // a word of its own
-  kMark = 16,         // deleted by strip_accents
+  kRemoved = 1,      // deleted by clean_text
+  kWhiteSpace = 2,   // separates words
+  kChinese = 4,      // a word of its own where Chinese characters are handled
+  kPunctuation = 8,  // a word of its own
+  kMark = 16,        // deleted by strip_accents
 };
 
 struct Record {

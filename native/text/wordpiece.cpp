@@ -18,8 +18,8 @@ bool continues(std::u16string_view token, std::u16string_view prefix) {
 }
 
 size_t count_continuations(const std::vector<std::u16string>& tokens, std::u16string_view prefix) {
-  return static_cast<size_t>(std::count_if(tokens.begin(), tokens.end(),
-                                           [&](const std::u16string& token) { return continues(token, prefix); }));
+  return static_cast<size_t>(std::count_if(
+      tokens.begin(), tokens.end(), [&](const std::u16string& token) { return continues(token, prefix); }));
 }
 
 }  // namespace

@@ -44,7 +44,8 @@ class Pieces {
   };
 
   bool equal(const Slot& slot, const char16_t* units) const {
-    return std::u16string_view(text_.data() + slot.start, slot.length) == std::u16string_view(units, slot.length);
+    return std::u16string_view(text_.data() + slot.start, slot.length) ==
+           std::u16string_view(units, slot.length);
   }
 
   std::vector<Slot> slots_;  // a power of two, at most half full
@@ -71,7 +72,8 @@ class WordPiece {
     return words_.find(units, length, hash);
   }
   int32_t whole(std::u16string_view word) const;
-  /** Greedy longest match from the left into `pieces` (replaced); false when a rest matches nothing: the word is unknown. */
+  /** Greedy longest match from the left into `pieces` (replaced); false when a rest matches nothing: the word
+   * is unknown. */
   bool split(std::u16string_view word, std::vector<Piece>& pieces) const;
 
  private:
