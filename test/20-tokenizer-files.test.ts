@@ -1,4 +1,4 @@
-import { cp, mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -141,7 +141,11 @@ test('damaged, foreign and huge files are refused in one sentence', async () => 
 	expect(await refusal()).toMatchObject({ code: 'VOCAB_INVALID', message: expect.stringContaining('UTF-8') });
 	await truncate(join(folder, 'vocab.txt'), 50 * 2 ** 20 + 1);
 	expect(await refusal()).toMatchObject({ code: 'VOCAB_INVALID', message: expect.stringContaining('bytes') });
+	await write('vocab.txt', '\n'.repeat(1_000_000));
+	expect(await refusal()).toMatchObject({ code: 'VOCAB_INVALID', message: expect.stringContaining('lines') });
 	await rm(join(folder, 'vocab.txt'));
+	await mkdir(join(folder, 'vocab.txt'));
+	expect(await refusal()).toMatchObject({ code: 'VOCAB_INVALID', message: expect.stringContaining('not a file') });
 	await write('tokenizer_config.json', 'no json');
 	expect(await refusal()).toMatchObject({ code: 'VOCAB_INVALID', message: expect.stringContaining('tokenizer_config.json') });
 });

@@ -15,6 +15,8 @@ type Json = Readonly<Record<string, unknown>>;
 type NamedTokens = Pick<TokenizerSpec, 'unkToken' | 'clsToken' | 'sepToken' | 'padToken' | 'maskToken'>;
 
 const largestFile = 50 * 2 ** 20;
+// The largest vocabularies of BERT's kind have half a million.
+const mostTokens = 1_000_000;
 // Memory follows what a file holds, not the numbers it names: so many ids may be unused.
 const mostHoles = (entries: number) => entries + 1000;
 // Bounds the work on one word, which grows with the square of its length.
@@ -48,7 +50,8 @@ export async function loadVocabulary(folder: string): Promise<Vocabulary> {
 }
 
 function fromVocabTxt(file: string, text: string, names: NamedTokens): Vocabulary {
-	const lines = text.split('\n');
+	const lines = text.split('\n', mostTokens + 1);
+	if (lines.length > mostTokens) throw invalid(file, `it has more than ${mostTokens} lines`);
 	if (lines.at(-1) === '') lines.pop();
 	const tokens = lines.map(trimEnd);
 	const lineOf = new Map<string, number>();
@@ -87,11 +90,13 @@ function fromTokenizerJson(file: string, json: Json, names: NamedTokens): Vocabu
 		throw invalid(file, `max_input_chars_per_word is ${JSON.stringify(maxWord)}, expected a whole number from 1 to ${longestWord}`);
 	if ((decoder.prefix ?? '##') !== prefix) throw unsupported(file, `a decoder prefix other than the model's`);
 	if (!isObject(model.vocab)) throw invalid(file, 'its model has no vocab object');
+	const vocab = Object.entries(model.vocab);
+	if (vocab.length > mostTokens) throw invalid(file, `its vocab has ${vocab.length} tokens, expected at most ${mostTokens}`);
 	return {
 		...names,
 		...template(file, json.post_processor),
 		unkToken,
-		tokens: tokensById(file, Object.entries(model.vocab), specialTokens),
+		tokens: tokensById(file, vocab, specialTokens),
 		lowercase: normalizer.lowercase !== false,
 		stripAccents: typeof normalizer.strip_accents === 'boolean' ? normalizer.strip_accents : null,
 		handleChineseChars: normalizer.handle_chinese_chars !== false,
@@ -227,8 +232,9 @@ async function readJson(file: string): Promise<Json | undefined> {
 async function readText(file: string): Promise<string | undefined> {
 	let bytes: Buffer;
 	try {
-		const { size } = await stat(file);
-		if (size > largestFile) throw invalid(file, `it has ${size} bytes, expected at most ${largestFile}`);
+		const info = await stat(file);
+		if (!info.isFile()) throw invalid(file, 'it is not a file');
+		if (info.size > largestFile) throw invalid(file, `it has ${info.size} bytes, expected at most ${largestFile}`);
 		bytes = await readFile(file);
 	} catch (cause) {
 		if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
