@@ -15,12 +15,13 @@ constexpr int64_t depth_limit = 768;
 // More rows than this are cut into several tasks, so that few columns still occupy several threads.
 constexpr int64_t rows_limit = 384;
 constexpr int64_t tile_rows = 6;
-// Gradient of a weight: columns of dy packed together, a whole number of tiles and of cache lines; tokens summed in a tile
-// before it is added to dw (their packed x is 480 KiB at most); and the side of a task's square of dw: a larger one packs less
-// for each product, a small weight is cut finer so that it occupies several threads.
+// Gradient of a weight: columns of dy packed together, a whole number of tiles and of cache lines; columns of dw in a task; and
+// tokens summed in a tile before it is added to dw, which comes from memory: with this many, 720 KiB are packed at a time.
 constexpr int64_t left_columns = 96;
-constexpr int64_t tokens_limit = 320;
-int64_t weight_side(int64_t n, int64_t k) { return n * k < int64_t{1} << 18 ? 192 : 384; }
+constexpr int64_t right_columns = 192;
+constexpr int64_t tokens_limit = 640;
+/** Rows of dw in a task: many, so that x is packed for many products, but a small weight still occupies several threads. */
+int64_t weight_rows(int64_t n, int64_t k) { return n * k < int64_t{1} << 18 ? 192 : 384; }
 
 int64_t up(int64_t value, int64_t multiple) { return (value + multiple - 1) / multiple * multiple; }
 int64_t ceil_div(int64_t value, int64_t divisor) { return (value + divisor - 1) / divisor; }
@@ -82,8 +83,7 @@ void linear_backward_input(ThreadPool& pool, const float* dy, int64_t dy_stride,
 void linear_backward_weight(ThreadPool& pool, const float* dy, int64_t dy_stride, const float* x, int64_t x_stride,
                             float* dw, float* dbias, int64_t m, int64_t n, int64_t k) {
   const Inner& loops = inner();
-  const int64_t side = weight_side(n, k);
-  const Cut rows(n, side, left_columns), groups(k, side, group_columns), depths(m, tokens_limit, 1);
+  const Cut rows(n, weight_rows(n, k), left_columns), groups(k, right_columns, group_columns), depths(m, tokens_limit, 1);
   pool.run(rows.parts() * groups.parts(), [&](int64_t task) {
     const int64_t part = task / groups.parts(), group = task % groups.parts();
     const int64_t j = groups.begin(group), columns = groups.size(group);

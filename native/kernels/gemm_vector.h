@@ -16,6 +16,10 @@ namespace {
 constexpr int64_t panel_columns = tile_vectors * width;
 constexpr int64_t tile_rows = 6;
 
+// Rows of a matrix lie pages apart, where the machine's own prefetch does not follow: packing asks for them ahead.
+constexpr int64_t rows_ahead = 16;
+inline void prefetch(const float* from) { _mm_prefetch(reinterpret_cast<const char*>(from), _MM_HINT_T0); }
+
 int64_t round_up(int64_t columns) { return (columns + width - 1) / width * width; }
 int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
@@ -25,6 +29,7 @@ void pack(const float* b, int64_t stride, int64_t depth, int64_t columns, float*
     for (int64_t p = 0; p < depth; ++p) {
       const float* row = b + p * stride;
       int64_t i = j;
+      for (int64_t line = j; line < end; line += 16) prefetch(row + rows_ahead * stride + line);
       for (; i + width <= end; i += width, packed += width) store(packed, load(row + i));
       if (i < end) {
         store(packed, load(row + i, first(end - i)));
@@ -43,7 +48,11 @@ void pack_transposed(const float* bt, int64_t stride, int64_t depth, int64_t col
         const int64_t steps = smaller(width, depth - p);
         const Mask mask = first(steps);
         Vec block[width];
-        for (int64_t r = 0; r < width; ++r) block[r] = r < rows ? load(bt + (i + r) * stride + p, mask) : zero();
+        for (int64_t r = 0; r < width; ++r) {
+          const float* row = bt + (i + r) * stride + p;
+          prefetch(row + width * stride);
+          block[r] = r < rows ? load(row, mask) : zero();
+        }
         transpose(block);
         float* to = packed + p * packed_columns + (i - j);
         for (int64_t r = 0; r < steps; ++r) store(to + r * packed_columns, block[r]);
@@ -54,8 +63,7 @@ void pack_transposed(const float* bt, int64_t stride, int64_t depth, int64_t col
 }
 
 void copy(const float* b, int64_t stride, int64_t depth, int64_t columns, float* to, int64_t to_stride, float* sums) {
-  constexpr int64_t ahead = 16;  // rows of b lie pages apart, where the machine's own prefetch does not follow
-  constexpr int strip = 6;       // vectors: as many columns as linear_backward_weight asks for at once
+  constexpr int strip = 6;  // vectors: as many columns as linear_backward_weight asks for at once
   for (int64_t j = 0; j < columns; j += strip * width) {
     const int64_t strip_columns = smaller(strip * width, columns - j);
     Vec total[strip];
@@ -65,7 +73,7 @@ void copy(const float* b, int64_t stride, int64_t depth, int64_t columns, float*
       float* out = to + p * to_stride + j;
       if (strip_columns == strip * width) {
         for (int v = 0; v < strip; ++v) {
-          _mm_prefetch(reinterpret_cast<const char*>(from + ahead * stride + v * width), _MM_HINT_T0);
+          prefetch(from + rows_ahead * stride + v * width);
           const Vec value = load(from + v * width);
           store(out + v * width, value);
           total[v] = add(total[v], value);
@@ -99,7 +107,7 @@ DISTILTUNE_NOINLINE void tile(const float* a, int64_t a_row, int64_t a_column, c
   }
   if (accumulate) {
     for (int r = 0; r < rows; ++r) {
-      for (int v = 0; v < vectors; ++v) _mm_prefetch(reinterpret_cast<const char*>(c + r * c_stride + v * width), _MM_HINT_T0);
+      for (int v = 0; v < vectors; ++v) prefetch(c + r * c_stride + v * width);
     }
   }
   for (int64_t p = 0; p < depth; ++p) {
