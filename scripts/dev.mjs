@@ -1,4 +1,4 @@
-// One entry for npm run build|test|lint|types|check: makes ready what the task needs, then runs it.
+// One entry for npm run quickstart|build|test|lint|types|check|bench: makes ready what the task needs, then runs it.
 // Node's own modules only: this file runs before anything is installed.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -152,11 +152,24 @@ async function test() {
 	node('node_modules/vitest/vitest.mjs', 'run', ...args);
 }
 
+async function quickstart() {
+	await build();
+	node('dist/cli/quickstart.js', ...args);
+}
+
+async function bench() {
+	const [name = 'train', ...rest] = args;
+	await build();
+	node(`bench/${name}.mjs`, ...rest);
+}
+
 const tasks = {
+	quickstart,
 	build,
 	lint,
 	types,
 	test,
+	bench,
 	check: async () => {
 		types();
 		await test();
