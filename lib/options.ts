@@ -132,7 +132,7 @@ export const optionTable: { readonly [Name in keyof Required<TrainerConfig>]: Op
 export function resolveConfig(config: TrainerConfig, spell: (name: string) => string = (name) => name): ResolvedConfig {
 	const given = Object.entries(config).filter(([, value]) => value !== undefined);
 	const problems = given.flatMap(([name, value]) => {
-		const spec = (optionTable as Record<string, OptionSpec | undefined>)[name];
+		const spec = Object.hasOwn(optionTable, name) ? (optionTable as Record<string, OptionSpec>)[name] : undefined;
 		const problem = spec === undefined ? unknownOption(name, spell) : faultOf(spec, value, spell(name));
 		return problem === undefined ? [] : [problem];
 	});

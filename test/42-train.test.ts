@@ -258,12 +258,12 @@ describe('loop', () => {
 		expect((await play({ ...job, evaluate: async () => undefined })).end).toMatchObject({ finished: false, step: 3 });
 	});
 
-	it('ends with the step and its rows where a loss is not finite', async () => {
-		const { job } = jobOf({}, { session: { step: async () => ({ losses: Float64Array.of(Number.NaN), gradNorm: 1 }) } });
-		const error = await play(job).catch((reason: unknown) => reason);
+	it('names the step and its rows where the engine refuses one', async () => {
+		const refusal = Object.assign(new Error('the loss is not finite'), { code: 'NON_FINITE', hint: 'Lower learningRate' });
+		const error = await play(jobOf({}, { session: { step: () => Promise.reject(refusal) } }).job).catch((reason: unknown) => reason);
 		expect(error).toBeInstanceOf(TrainingError);
-		expect(error).toMatchObject({ code: 'NOT_FINITE', details: { step: 1, rows: [5, 4] } });
-		expect((error as Error).message).toBe('The loss or the gradients of step 1 are not finite (rows 6, 5)');
+		expect(error).toMatchObject({ code: 'NON_FINITE', hint: 'Lower learningRate', details: { step: 1, rows: [6, 5] } });
+		expect((error as Error).message).toBe('the loss is not finite (step 1, rows 6, 5)');
 	});
 });
 

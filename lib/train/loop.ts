@@ -54,11 +54,12 @@ export async function* runLoop(job: Job): AsyncGenerator<TrainerEvent, LoopEnd> 
 			if (job.stopped()) return end(false);
 			const learningRate = linearRate(step, options.learningRate, warmup, plan.totalSteps);
 			const batches = rows.map((row) => pack(examples, row));
-			const result = await session.step(batches, learningRate);
+			const result = await session.step(batches, learningRate).catch((cause: unknown) => {
+				throw stepError(cause, step + 1, rows);
+			});
 			step += 1;
 			batchesDone += batches.length;
 			epoch = pass + batchesDone / plan.batchesPerEpoch;
-			requireFinite([...result.losses, result.gradNorm], step, rows);
 			const stepTokens = batches.reduce((sum, { ids }) => sum + ids.length, 0);
 			tokens += stepTokens;
 
@@ -90,11 +91,10 @@ export async function* runLoop(job: Job): AsyncGenerator<TrainerEvent, LoopEnd> 
 	}
 }
 
-function requireFinite(values: readonly number[], step: number, rows: readonly Int32Array[]): void {
-	if (values.every(Number.isFinite)) return;
-	const numbers = rows.flatMap((batch) => [...batch]);
-	throw new TrainingError('NOT_FINITE', `The loss or the gradients of step ${step} are not finite (rows ${numbers.map((row) => row + 1).join(', ')})`, {
-		hint: 'lower the learning rate, and look at these rows',
-		details: { step, rows: numbers },
-	});
+/** A refusal of the engine, such as NON_FINITE, with the rows (1-based, of the training data) it was working on. */
+function stepError(cause: unknown, step: number, rows: readonly Int32Array[]): unknown {
+	const { code, message, hint } = cause as { code?: string; message: string; hint?: string };
+	if (code === undefined) return cause;
+	const numbers = rows.flatMap((batch) => [...batch].map((row) => row + 1));
+	return new TrainingError(code, `${message} (step ${step}, rows ${numbers.join(', ')})`, { cause, hint, details: { step, rows: numbers } });
 }
