@@ -1,7 +1,9 @@
 // Rates of the kernels beside what the machine's registers allow in the same minute.
-//   cmake -S . -B DIR -DDISTILTUNE_BENCH=ON && cmake --build DIR --target bench_kernels && DIR/bench_kernels [threads] [rounds]
-// Batches are ragged as in training on short posts: 8 rows, 616 tokens. Every figure is the median of `rounds` calls; the
-// matrices of a layer are walked in turn with others, so weights come from memory as they do in a step.
+//   cmake -S . -B DIR -DDISTILTUNE_BENCH=ON && cmake --build DIR --target bench_kernels && DIR/bench_kernels
+//   [threads] [rounds]
+// Batches are ragged as in training on short posts: 8 rows, 616 tokens. Every figure is the median of
+// `rounds` calls; the matrices of a layer are walked in turn with others, so weights come from memory as they
+// do in a step.
 
 #include <algorithm>
 #include <chrono>
@@ -54,19 +56,21 @@ std::vector<float> values(int64_t n, float deviation = 1) {
 
 #if defined(__x86_64__)
 // 24 sums that depend on nothing but themselves, as many as a tile of the product has.
-#define PEAK(name, isa, Vec, set, fma, lanes)                                \
-  __attribute__((target(isa), noinline)) double name(int64_t steps, float* sink) { \
-    Vec a = set(0.999f), b = set(1e-3f);                                     \
+#define PEAK(name, isa, Vec, set, fma, lanes)                                                             \
+  __attribute__((target(isa), noinline)) double name(int64_t steps, float* sink) {                        \
+    Vec a = set(0.999f), b = set(1e-3f);                                                                  \
     Vec s0 = b, s1 = b, s2 = b, s3 = b, s4 = b, s5 = b, s6 = b, s7 = b, s8 = b, s9 = b, s10 = b, s11 = b; \
-    for (int64_t i = 0; i < steps; ++i) {                                    \
-      s0 = fma(s0, a, b), s1 = fma(s1, a, b), s2 = fma(s2, a, b), s3 = fma(s3, a, b);    \
-      s4 = fma(s4, a, b), s5 = fma(s5, a, b), s6 = fma(s6, a, b), s7 = fma(s7, a, b);    \
-      s8 = fma(s8, a, b), s9 = fma(s9, a, b), s10 = fma(s10, a, b), s11 = fma(s11, a, b); \
-      __asm__ volatile("" : "+x"(s0), "+x"(s1), "+x"(s2), "+x"(s3), "+x"(s4), "+x"(s5), "+x"(s6), "+x"(s7), "+x"(s8), "+x"(s9), "+x"(s10), "+x"(s11)); \
-    }                                                                        \
-    s0 = s0 + s1 + s2 + s3 + s4 + s5 + s6 + s7 + s8 + s9 + s10 + s11;        \
-    *sink = s0[0];                                                           \
-    return 2.0 * lanes * 12 * steps;                                         \
+    for (int64_t i = 0; i < steps; ++i) {                                                                 \
+      s0 = fma(s0, a, b), s1 = fma(s1, a, b), s2 = fma(s2, a, b), s3 = fma(s3, a, b);                     \
+      s4 = fma(s4, a, b), s5 = fma(s5, a, b), s6 = fma(s6, a, b), s7 = fma(s7, a, b);                     \
+      s8 = fma(s8, a, b), s9 = fma(s9, a, b), s10 = fma(s10, a, b), s11 = fma(s11, a, b);                 \
+      __asm__ volatile(""                                                                                 \
+                       : "+x"(s0), "+x"(s1), "+x"(s2), "+x"(s3), "+x"(s4), "+x"(s5), "+x"(s6), "+x"(s7),  \
+                         "+x"(s8), "+x"(s9), "+x"(s10), "+x"(s11));                                       \
+    }                                                                                                     \
+    s0 = s0 + s1 + s2 + s3 + s4 + s5 + s6 + s7 + s8 + s9 + s10 + s11;                                     \
+    *sink = s0[0];                                                                                        \
+    return 2.0 * lanes * 12 * steps;                                                                      \
   }
 PEAK(peak512, "avx512f", __m512, _mm512_set1_ps, _mm512_fmadd_ps, 16)
 PEAK(peak256, "avx2,fma", __m256, _mm256_set1_ps, _mm256_fmadd_ps, 8)
@@ -103,7 +107,8 @@ std::string machine() {
 }
 
 void products(ThreadPool& pool, int rounds, int64_t m, int64_t n, int64_t k, double peak) {
-  const int copies = static_cast<int>(std::max<int64_t>(1, (int64_t{64} << 20) / (n * k * 4)));  // beyond the last cache
+  const int copies =
+      static_cast<int>(std::max<int64_t>(1, (int64_t{64} << 20) / (n * k * 4)));  // beyond the last cache
   const auto x = values(m * k), dy = values(m * n), w = values(copies * n * k, 0.02f), bias = values(n);
   std::vector<float> y(m * n), dx(m * k), dw(copies * n * k), db(n);
   std::vector<PackedLinear> packed;
@@ -112,7 +117,8 @@ void products(ThreadPool& pool, int rounds, int64_t m, int64_t n, int64_t k, dou
   const double forward = median_seconds(rounds, [&](int round) {
     linear(pool, x.data(), k, w.data() + weight(round), bias.data(), y.data(), n, m, n, k);
   });
-  const double prepacked = median_seconds(rounds, [&](int round) { packed[round % copies].apply(pool, x.data(), k, y.data(), n, m); });
+  const double prepacked = median_seconds(
+      rounds, [&](int round) { packed[round % copies].apply(pool, x.data(), k, y.data(), n, m); });
   const double input = median_seconds(rounds, [&](int round) {
     linear_backward_input(pool, dy.data(), n, w.data() + weight(round), dx.data(), k, m, n, k, false);
   });
@@ -138,38 +144,61 @@ void loops(ThreadPool& pool, int rounds, int64_t heads, int64_t head_dim) {
               static_cast<long>(heads), static_cast<long>(hidden));
   const AttentionShape shape{offsets, rows, heads, head_dim, false};
   const Dropout none{}, tenth{0.1f, 42, 1, 1};
-  const auto qkv = values(tokens * 3 * dim), dout = values(tokens * dim), gamma = values(dim), beta = values(dim);
+  const auto qkv = values(tokens * 3 * dim), dout = values(tokens * dim), gamma = values(dim),
+             beta = values(dim);
   const auto wide = values(tokens * hidden);
-  std::vector<float> out(tokens * dim), lse(tokens * heads), dqkv(tokens * 3 * dim), mean(tokens), rstd(tokens), sum(tokens * dim);
+  std::vector<float> out(tokens * dim), lse(tokens * heads), dqkv(tokens * 3 * dim), mean(tokens),
+      rstd(tokens), sum(tokens * dim);
   std::vector<float> dgamma(dim), dbeta(dim), wide_out(tokens * hidden);
   const float *q = qkv.data(), *k = q + dim, *v = k + dim;
   double scores = 0;
-  for (int i = 0; i < rows; ++i) scores += static_cast<double>(heads) * (offsets[i + 1] - offsets[i]) * (offsets[i + 1] - offsets[i]);
+  for (int i = 0; i < rows; ++i)
+    scores += static_cast<double>(heads) * (offsets[i + 1] - offsets[i]) * (offsets[i + 1] - offsets[i]);
   for (const Dropout& dropout : {none, tenth}) {
     const std::string suffix = dropout.p > 0 ? ", dropout 0.1" : "";
-    print(("attention" + suffix + " (elements: scores)").c_str(), median_seconds(rounds, [&](int) {
-      attention(pool, shape, q, 3 * dim, k, v, 3 * dim, dropout, out.data(), lse.data());
-    }), scores);
-    print(("attention backward" + suffix).c_str(), median_seconds(rounds, [&](int) {
-      attention_backward(pool, shape, q, 3 * dim, k, v, 3 * dim, dropout, out.data(), lse.data(), dout.data(), dqkv.data(),
-                         dqkv.data() + dim, dqkv.data() + 2 * dim);
-    }), scores);
+    print(("attention" + suffix + " (elements: scores)").c_str(),
+          median_seconds(rounds,
+                         [&](int) {
+                           attention(pool, shape, q, 3 * dim, k, v, 3 * dim, dropout, out.data(), lse.data());
+                         }),
+          scores);
+    print(("attention backward" + suffix).c_str(),
+          median_seconds(rounds,
+                         [&](int) {
+                           attention_backward(pool, shape, q, 3 * dim, k, v, 3 * dim, dropout, out.data(),
+                                              lse.data(), dout.data(), dqkv.data(), dqkv.data() + dim,
+                                              dqkv.data() + 2 * dim);
+                         }),
+          scores);
   }
-  print("gelu", median_seconds(rounds, [&](int) { gelu(pool, wide.data(), wide_out.data(), tokens * hidden); }), tokens * hidden);
-  print("gelu backward", median_seconds(rounds, [&](int) {
-    gelu_backward(pool, wide.data(), wide.data(), wide_out.data(), tokens * hidden);
-  }), tokens * hidden);
-  print("dropout + residual + layer norm", median_seconds(rounds, [&](int) {
-    dropout_add_layer_norm(pool, dout.data(), tenth, out.data(), gamma.data(), beta.data(), sum.data(), mean.data(), rstd.data(),
-                           out.data(), tokens, dim);
-  }), tokens * dim);
-  print("layer norm backward", median_seconds(rounds, [&](int) {
-    layer_norm_backward(pool, dout.data(), sum.data(), mean.data(), rstd.data(), gamma.data(), out.data(), dgamma.data(),
-                        dbeta.data(), tokens, dim);
-  }), tokens * dim);
-  print("dropout 0.1", median_seconds(rounds, [&](int) {
-    apply_dropout(pool, wide.data(), tenth, wide_out.data(), tokens * hidden);
-  }), tokens * hidden);
+  print("gelu",
+        median_seconds(rounds, [&](int) { gelu(pool, wide.data(), wide_out.data(), tokens * hidden); }),
+        tokens * hidden);
+  print("gelu backward",
+        median_seconds(
+            rounds,
+            [&](int) { gelu_backward(pool, wide.data(), wide.data(), wide_out.data(), tokens * hidden); }),
+        tokens * hidden);
+  print("dropout + residual + layer norm",
+        median_seconds(rounds,
+                       [&](int) {
+                         dropout_add_layer_norm(pool, dout.data(), tenth, out.data(), gamma.data(),
+                                                beta.data(), sum.data(), mean.data(), rstd.data(), out.data(),
+                                                tokens, dim);
+                       }),
+        tokens * dim);
+  print("layer norm backward",
+        median_seconds(rounds,
+                       [&](int) {
+                         layer_norm_backward(pool, dout.data(), sum.data(), mean.data(), rstd.data(),
+                                             gamma.data(), out.data(), dgamma.data(), dbeta.data(), tokens,
+                                             dim);
+                       }),
+        tokens * dim);
+  print("dropout 0.1",
+        median_seconds(
+            rounds, [&](int) { apply_dropout(pool, wide.data(), tenth, wide_out.data(), tokens * hidden); }),
+        tokens * hidden);
 }
 
 void optimizer(ThreadPool& pool, int rounds) {
@@ -177,7 +206,10 @@ void optimizer(ThreadPool& pool, int rounds) {
   std::vector<float> p(count, 0.1f), m(count), v(count), g(count, 1e-3f);
   const AdamWStep step{5e-5, 0.9, 0.999, 1e-8, 0, 10, 1};
   std::printf("\n10 Mi parameters\n");
-  print("adamw", median_seconds(rounds, [&](int) { adamw(pool, step, p.data(), m.data(), v.data(), g.data(), count); }), count);
+  print(
+      "adamw",
+      median_seconds(rounds, [&](int) { adamw(pool, step, p.data(), m.data(), v.data(), g.data(), count); }),
+      count);
   print("sum of squares", median_seconds(rounds, [&](int) { sum_of_squares(pool, g.data(), count); }), count);
 }
 
@@ -187,9 +219,10 @@ int main(int arguments, char** argument) {
   ThreadPool pool(arguments > 1 ? std::atoi(argument[1]) : 0);
   const int rounds = arguments > 2 ? std::atoi(argument[2]) : 51;
   const double before = register_peak(pool);
-  std::printf("%s, %d threads, %s; register peak %.1f GFLOP/s; median of %d\n\n", machine().c_str(), pool.threads(), name(isa()),
-              before, rounds);
-  std::printf("GFLOP/s (share of the peak)          forward          prepacked     input grad.    weight grad.\n");
+  std::printf("%s, %d threads, %s; register peak %.1f GFLOP/s; median of %d\n\n", machine().c_str(),
+              pool.threads(), name(isa()), before, rounds);
+  std::printf(
+      "GFLOP/s (share of the peak)          forward          prepacked     input grad.    weight grad.\n");
   for (int64_t dim : {384, 768}) {
     for (int64_t m : {int64_t{616}, int64_t{8}}) {
       products(pool, rounds, m, dim, dim, before);
@@ -201,7 +234,8 @@ int main(int arguments, char** argument) {
   loops(pool, rounds, 12, 64);
   optimizer(pool, std::min(rounds, 11));
   const double after = register_peak(pool);
-  std::printf("\nregister peak afterwards %.1f GFLOP/s%s\n", after,
-              after < 0.9 * before || after > 1.1 * before ? ": the machine was not quiet, measure again" : "");
+  std::printf(
+      "\nregister peak afterwards %.1f GFLOP/s%s\n", after,
+      after < 0.9 * before || after > 1.1 * before ? ": the machine was not quiet, measure again" : "");
   return 0;
 }

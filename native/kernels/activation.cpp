@@ -11,7 +11,8 @@ namespace {
 template <typename Body>
 void in_blocks(ThreadPool& pool, int64_t count, const Body& body) {
   constexpr int64_t block = 16384;
-  pool.run((count + block - 1) / block, [&](int64_t task) { body(task * block, std::min(block, count - task * block)); });
+  pool.run((count + block - 1) / block,
+           [&](int64_t task) { body(task * block, std::min(block, count - task * block)); });
 }
 
 }  // namespace
@@ -21,7 +22,8 @@ void gelu(ThreadPool& pool, const float* x, float* y, int64_t count) {
 }
 
 void gelu_backward(ThreadPool& pool, const float* x, const float* dy, float* dx, int64_t count) {
-  in_blocks(pool, count, [&](int64_t begin, int64_t n) { inner().gelu_backward(x + begin, dy + begin, dx + begin, n); });
+  in_blocks(pool, count,
+            [&](int64_t begin, int64_t n) { inner().gelu_backward(x + begin, dy + begin, dx + begin, n); });
 }
 
 void relu(ThreadPool& pool, const float* x, float* y, int64_t count) {

@@ -12,7 +12,8 @@ void gelu(const float* x, float* y, int64_t n) {
 
 void gelu_backward(const float* x, const float* dy, float* dx, int64_t n) {
   for (int64_t i = 0; i < n; ++i) {
-    const float cdf = 0.5f * std::erfc(-x[i] * sqrt_half), pdf = std::exp(-0.5f * x[i] * x[i]) * inverse_sqrt_two_pi;
+    const float cdf = 0.5f * std::erfc(-x[i] * sqrt_half),
+                pdf = std::exp(-0.5f * x[i] * x[i]) * inverse_sqrt_two_pi;
     dx[i] = dy[i] * (cdf + x[i] * pdf);
   }
 }

@@ -11,9 +11,10 @@ struct Normal {
   Vec cdf, pdf;
 };
 
-// For z >= 0 the upper tail is e^(-z^2 / 2) times a smooth function of s = 0.27 z / (1 + 0.27 z). The coefficients are its
-// minimax polynomial (Remez, 40 digits) over z from 0 to 14, relative error 2.4e-8; written in s and not in 1 - s, since
-// the rounding of s is small where z is. Density and tail share the exponential.
+// For z >= 0 the upper tail is e^(-z^2 / 2) times a smooth function of s = 0.27 z / (1 + 0.27 z). The
+// coefficients are its minimax polynomial (Remez, 40 digits) over z from 0 to 14, relative error 2.4e-8;
+// written in s and not in 1 - s, since the rounding of s is small where z is. Density and tail share the
+// exponential.
 inline Normal standard_normal(Vec x) {
   const Vec z = magnitude(x), scaled = mul(z, set(0.27f));
   const Vec s = div(scaled, add(scaled, set(1)));

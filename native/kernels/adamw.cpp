@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 
 #include "inner.h"
 #include "scratch.h"
@@ -27,13 +28,22 @@ AdamWScalars scalars(const AdamWStep& step) {
 }
 
 bool all_zero(const float* values, int64_t n) {
-  return std::all_of(values, values + n, [](float value) { return value == 0; });
+  for (int64_t begin = 0; begin < n; begin += 64) {
+    uint32_t bits = 0;
+    for (int64_t i = begin; i < std::min(n, begin + 64); ++i) {
+      uint32_t value;
+      std::memcpy(&value, values + i, sizeof value);
+      bits |= value;
+    }
+    if (bits != 0) return false;
+  }
+  return true;
 }
 
 }  // namespace
 
-void adamw(ThreadPool& pool, const AdamWStep& step, float* parameter, float* moment1, float* moment2, const float* gradient,
-           int64_t count) {
+void adamw(ThreadPool& pool, const AdamWStep& step, float* parameter, float* moment1, float* moment2,
+           const float* gradient, int64_t count) {
   const AdamWScalars values = scalars(step);
   pool.run((count + block - 1) / block, [&](int64_t task) {
     const int64_t begin = task * block, n = std::min(block, count - begin);
@@ -52,7 +62,8 @@ void adamw_rows(ThreadPool& pool, const AdamWStep& step, float* parameter, float
     auto id = std::lower_bound(gradient.ids.begin(), gradient.ids.end(), begin);
     for (int64_t row = begin; row < end; ++row) {
       const float* row_gradient = nullptr;
-      if (id != gradient.ids.end() && *id == row) row_gradient = gradient.values.data() + (id++ - gradient.ids.begin()) * dim;
+      if (id != gradient.ids.end() && *id == row)
+        row_gradient = gradient.values.data() + (id++ - gradient.ids.begin()) * dim;
       float *m = moment1 + row * dim, *v = moment2 + row * dim;
       if (!row_gradient && untouched_stay && all_zero(m, dim) && all_zero(v, dim)) continue;
       inner().adamw(values, parameter + row * dim, m, v, row_gradient, dim);

@@ -13,15 +13,16 @@ struct AdamWStep {
   double beta2;
   double epsilon;
   double weight_decay;
-  int64_t step;           // counted from 1
-  float gradient_scale;   // clipping factor, applied to every gradient on the way in
+  int64_t step;          // counted from 1
+  float gradient_scale;  // clipping factor, applied to every gradient on the way in
 };
 
 /** parameter, moment1, moment2, gradient: `count` floats each. */
 void adamw(ThreadPool& pool, const AdamWStep& step, float* parameter, float* moment1, float* moment2,
            const float* gradient, int64_t count);
 
-/** The same for a table (entries, dim) whose gradient is zero outside `gradient.ids`; same bits as the dense update. */
+/** The same for a table (entries, dim) whose gradient is zero outside `gradient.ids`; same bits as the dense
+ * update. */
 void adamw_rows(ThreadPool& pool, const AdamWStep& step, float* parameter, float* moment1, float* moment2,
                 const RowGradient& gradient, int64_t entries, int64_t dim);
 

@@ -4,7 +4,8 @@
 
 namespace distiltune::kernels::scalar {
 
-void adamw(const AdamWScalars& scalars, float* parameter, float* moment1, float* moment2, const float* gradient, int64_t n) {
+void adamw(const AdamWScalars& scalars, float* parameter, float* moment1, float* moment2,
+           const float* gradient, int64_t n) {
   for (int64_t i = 0; i < n; ++i) {
     const float g = gradient ? gradient[i] * scalars.gradient_scale : 0;
     const float m = moment1[i] * scalars.beta1 + g * scalars.one_minus_beta1;

@@ -5,12 +5,15 @@
 namespace distiltune::kernels {
 namespace {
 
-// Every step rounds by itself, nothing is fused: memory sets the pace, and all instruction sets agree to the bit.
-void adamw(const AdamWScalars& scalars, float* parameter, float* moment1, float* moment2, const float* gradient, int64_t n) {
+// Every step rounds by itself, nothing is fused: memory sets the pace, and all instruction sets agree to the
+// bit.
+void adamw(const AdamWScalars& scalars, float* parameter, float* moment1, float* moment2,
+           const float* gradient, int64_t n) {
   over(n, [&](int64_t i, auto lane) {
     const Vec g = gradient ? mul(lane.get(gradient + i), set(scalars.gradient_scale)) : zero();
     const Vec m = add(mul(lane.get(moment1 + i), set(scalars.beta1)), mul(g, set(scalars.one_minus_beta1)));
-    const Vec v = add(mul(lane.get(moment2 + i), set(scalars.beta2)), mul(mul(g, g), set(scalars.one_minus_beta2)));
+    const Vec v =
+        add(mul(lane.get(moment2 + i), set(scalars.beta2)), mul(mul(g, g), set(scalars.one_minus_beta2)));
     const Vec denominator = add(div(root(v), set(scalars.root_correction2)), set(scalars.epsilon));
     const Vec decayed = mul(lane.get(parameter + i), set(scalars.decay));
     lane.put(parameter + i, add(decayed, div(mul(set(scalars.minus_step_size), m), denominator)));

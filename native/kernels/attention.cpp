@@ -29,7 +29,8 @@ struct Head {
   uint64_t element;     // dropout index of its first score
 };
 
-/** Calls body(head) for every row and head, the longest rows first so that no thread is left with a long one at the end. */
+/** Calls body(head) for every row and head, the longest rows first so that no thread is left with a long one
+ * at the end. */
 template <typename Body>
 void for_each_head(ThreadPool& pool, const AttentionShape& shape, const Body& body) {
   const int32_t* offsets = shape.offsets;
@@ -38,7 +39,8 @@ void for_each_head(ThreadPool& pool, const AttentionShape& shape, const Body& bo
   std::iota(order.begin(), order.end(), 0);
   std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) { return length(a) > length(b); });
   std::vector<uint64_t> elements(shape.rows + 1, 0);
-  for (int64_t row = 0; row < shape.rows; ++row) elements[row + 1] = elements[row] + shape.heads * length(row) * length(row);
+  for (int64_t row = 0; row < shape.rows; ++row)
+    elements[row + 1] = elements[row] + shape.heads * length(row) * length(row);
   const int64_t all_queries = shape.first_only ? shape.rows : offsets[shape.rows] - offsets[0];
 
   pool.run(shape.rows * shape.heads, [&](int64_t task) {
@@ -62,8 +64,9 @@ float dot(const float* a, const float* b, int64_t n) {
 
 }  // namespace
 
-void attention(ThreadPool& pool, const AttentionShape& shape, const float* q, int64_t q_stride, const float* k,
-               const float* v, int64_t kv_stride, const Dropout& dropout, float* out, float* lse) {
+void attention(ThreadPool& pool, const AttentionShape& shape, const float* q, int64_t q_stride,
+               const float* k, const float* v, int64_t kv_stride, const Dropout& dropout, float* out,
+               float* lse) {
   const Inner& loops = inner();
   const int64_t depth = shape.head_dim, dim = shape.heads * depth;
   const float scale = 1 / std::sqrt(static_cast<float>(depth));
@@ -76,8 +79,8 @@ void attention(ThreadPool& pool, const AttentionShape& shape, const float* q, in
     loops.pack(v + first, kv_stride, keys, depth, value_rows);
     for (int64_t begin = 0; begin < head.queries; begin += block_queries) {
       const int64_t queries = std::min(block_queries, head.queries - begin);
-      loops.multiply(q + (head.first_query + begin) * q_stride + head.column, q_stride, 1, key_columns, scores, padded, queries,
-                     keys, depth, Store::overwrite, nullptr);
+      loops.multiply(q + (head.first_query + begin) * q_stride + head.column, q_stride, 1, key_columns,
+                     scores, padded, queries, keys, depth, Store::overwrite, nullptr);
       const DropoutDraws draws = draw(dropout, head.element + begin * keys, queries * keys);
       float inverse[block_queries];
       for (int64_t i = 0; i < queries; ++i) {
@@ -89,7 +92,8 @@ void attention(ThreadPool& pool, const AttentionShape& shape, const float* q, in
         if (lse) lse[head.lse + begin + i] = max + std::log(sum);
       }
       float* rows = out + (head.first_query + begin) * dim + head.column;
-      loops.multiply(scores, padded, 1, value_rows, rows, dim, queries, depth, keys, Store::overwrite, nullptr);
+      loops.multiply(scores, padded, 1, value_rows, rows, dim, queries, depth, keys, Store::overwrite,
+                     nullptr);
       for (int64_t i = 0; i < queries; ++i) {
         for (int64_t c = 0; c < depth; ++c) rows[i * dim + c] *= inverse[i];
       }
@@ -97,9 +101,10 @@ void attention(ThreadPool& pool, const AttentionShape& shape, const float* q, in
   });
 }
 
-void attention_backward(ThreadPool& pool, const AttentionShape& shape, const float* q, int64_t q_stride, const float* k,
-                        const float* v, int64_t kv_stride, const Dropout& dropout, const float* out, const float* lse,
-                        const float* dout, float* dq, float* dk, float* dv) {
+void attention_backward(ThreadPool& pool, const AttentionShape& shape, const float* q, int64_t q_stride,
+                        const float* k, const float* v, int64_t kv_stride, const Dropout& dropout,
+                        const float* out, const float* lse, const float* dout, float* dq, float* dk,
+                        float* dv) {
   const Inner& loops = inner();
   const int64_t depth = shape.head_dim, dim = shape.heads * depth;
   const float scale = 1 / std::sqrt(static_cast<float>(depth));
@@ -120,16 +125,18 @@ void attention_backward(ThreadPool& pool, const AttentionShape& shape, const flo
       const float* q_block = q + query * q_stride + head.column;
       const float* dout_block = dout + query * dim + head.column;
       const float* out_block = out + query * dim + head.column;
-      loops.multiply(q_block, q_stride, 1, key_columns, p, padded, queries, keys, depth, Store::overwrite, nullptr);
-      loops.multiply(dout_block, dim, 1, value_columns, ds, padded, queries, keys, depth, Store::overwrite, nullptr);
+      loops.multiply(q_block, q_stride, 1, key_columns, p, padded, queries, keys, depth, Store::overwrite,
+                     nullptr);
+      loops.multiply(dout_block, dim, 1, value_columns, ds, padded, queries, keys, depth, Store::overwrite,
+                     nullptr);
       const DropoutDraws draws = draw(dropout, head.element + begin * keys, queries * keys);
       for (int64_t i = 0; i < queries; ++i) {
         const float delta = dot(dout_block + i * dim, out_block + i * dim, depth);
         loops.attention_gradient(p + i * padded, ds + i * padded, draws + i * keys, keys, padded, scale,
                                  lse[head.lse + begin + i], delta);
       }
-      loops.multiply(ds, padded, 1, key_rows, dq + query * q_stride + head.column, q_stride, queries, depth, keys,
-                     Store::overwrite, nullptr);
+      loops.multiply(ds, padded, 1, key_rows, dq + query * q_stride + head.column, q_stride, queries, depth,
+                     keys, Store::overwrite, nullptr);
       // Keys and values gather from every block of queries, in order.
       const Store store = begin == 0 ? Store::overwrite : Store::accumulate;
       loops.pack(q_block, q_stride, queries, depth, query_rows);

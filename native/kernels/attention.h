@@ -12,21 +12,26 @@ struct AttentionShape {
   int64_t rows;
   int64_t heads;
   int64_t head_dim;  // dim = heads * head_dim
-  bool first_only;   // queries are the first token of each row alone: q, out, lse, dout, dq have `rows` rows instead of `tokens`
+  bool first_only;   // queries are the first token of each row alone: q, out, lse, dout, dq have `rows` rows
+                     // instead of `tokens`
 };
 
 /**
  * out = dropout(softmax(q · kᵀ / sqrt(head_dim))) · v within each row and head.
  * q, out (queries, dim); k, v (tokens, dim); all with stride `stride` except out, which is contiguous.
- * lse (heads, queries): log of the sum of exponentials of the scaled scores, kept for backward; null when not wanted.
- * Dropout's element index is that of the full (row, head, query, key) score matrix, rows laid end to end.
+ * lse (heads, queries): log of the sum of exponentials of the scaled scores, kept for backward; null when not
+ * wanted. Dropout's element index is that of the full (row, head, query, key) score matrix, rows laid end to
+ * end.
  */
-void attention(ThreadPool& pool, const AttentionShape& shape, const float* q, int64_t q_stride, const float* k,
-               const float* v, int64_t kv_stride, const Dropout& dropout, float* out, float* lse);
+void attention(ThreadPool& pool, const AttentionShape& shape, const float* q, int64_t q_stride,
+               const float* k, const float* v, int64_t kv_stride, const Dropout& dropout, float* out,
+               float* lse);
 
-/** Recomputes the probabilities from q, k and lse. dq, dk, dv are overwritten; they have the strides of q, k, v. */
-void attention_backward(ThreadPool& pool, const AttentionShape& shape, const float* q, int64_t q_stride, const float* k,
-                        const float* v, int64_t kv_stride, const Dropout& dropout, const float* out, const float* lse,
-                        const float* dout, float* dq, float* dk, float* dv);
+/** Recomputes the probabilities from q, k and lse. dq, dk, dv are overwritten; they have the strides of q, k,
+ * v. */
+void attention_backward(ThreadPool& pool, const AttentionShape& shape, const float* q, int64_t q_stride,
+                        const float* k, const float* v, int64_t kv_stride, const Dropout& dropout,
+                        const float* out, const float* lse, const float* dout, float* dq, float* dk,
+                        float* dv);
 
 }  // namespace distiltune::kernels

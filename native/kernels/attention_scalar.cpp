@@ -12,8 +12,8 @@ void exponentials(float* s, int64_t n, int64_t padded, float scale, float* max, 
   std::fill(s + n, s + padded, 0.0f);
 }
 
-void attention_gradient(float* p, float* dp, const DropoutDraws& draws, int64_t n, int64_t padded, float scale, float lse,
-                        float delta) {
+void attention_gradient(float* p, float* dp, const DropoutDraws& draws, int64_t n, int64_t padded,
+                        float scale, float lse, float delta) {
   for (int64_t i = 0; i < n; ++i) {
     const float probability = std::exp(p[i] * scale - lse);
     const float kept = draws.draws && draws.draws[i] < draws.threshold ? 0 : draws.scale;

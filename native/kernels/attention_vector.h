@@ -5,7 +5,8 @@
 namespace distiltune::kernels {
 namespace {
 
-// Scores have a stride of 16, so whole vectors may be read up to there; what lies past the last key is cut off by a mask.
+// Scores have a stride of 16, so whole vectors may be read up to there; what lies past the last key is cut
+// off by a mask.
 
 void exponentials(float* s, int64_t n, int64_t padded, float scale, float* max, float* sum_out) {
   const int64_t whole = n / width * width;
@@ -28,12 +29,13 @@ void exponentials(float* s, int64_t n, int64_t padded, float scale, float* max, 
   *sum_out = sum(total);
 }
 
-void attention_gradient(float* p, float* dp, const DropoutDraws& draws, int64_t n, int64_t padded, float scale, float lse,
-                        float delta) {
+void attention_gradient(float* p, float* dp, const DropoutDraws& draws, int64_t n, int64_t padded,
+                        float scale, float lse, float delta) {
   const Vec factor = set(scale), shift = set(-lse), kept_scale = set(draws.scale), row_delta = set(delta);
   for (int64_t i = 0; i < padded; i += width) {
     const Vec probability = exponential(fma(load(p + i), factor, shift));
-    const Vec keep = draws.draws ? select(kept(draws.draws + i, draws.threshold), kept_scale, zero()) : kept_scale;
+    const Vec keep =
+        draws.draws ? select(kept(draws.draws + i, draws.threshold), kept_scale, zero()) : kept_scale;
     Vec weight = mul(probability, keep);
     Vec gradient = mul(mul(probability, fma(load(dp + i), keep, sub(zero(), row_delta))), factor);
     if (i + width > n) {

@@ -35,7 +35,8 @@ Isa best_isa() {
   __cpuid(leaf, 1);
   const bool fma = leaf[2] & 1 << 12, f16c = leaf[2] & 1 << 29, osxsave = leaf[2] & 1 << 27;
   if (!fma || !f16c || !osxsave) return Isa::scalar;
-  const unsigned long long saved = _xgetbv(0);  // which registers the operating system keeps across a thread switch
+  const unsigned long long saved =
+      _xgetbv(0);  // which registers the operating system keeps across a thread switch
   __cpuidex(leaf, 7, 0);
   const bool avx2 = leaf[1] & 1 << 5;
   const bool avx512 = leaf[1] & 1 << 16 && leaf[1] & 1 << 17 && leaf[1] & 1 << 30 && leaf[1] & 1 << 31;
@@ -62,7 +63,8 @@ int allowed_cores() {
   std::set<std::string> cores;
   for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
     if (!CPU_ISSET(cpu, &allowed)) continue;
-    std::ifstream file("/sys/devices/system/cpu/cpu" + std::to_string(cpu) + "/topology/thread_siblings_list");
+    std::ifstream file("/sys/devices/system/cpu/cpu" + std::to_string(cpu) +
+                       "/topology/thread_siblings_list");
     std::string siblings;
     if (!std::getline(file, siblings)) siblings = std::to_string(cpu);
     cores.insert(siblings);
@@ -70,20 +72,22 @@ int allowed_cores() {
   return static_cast<int>(cores.size());
 }
 
-/** Cores' worth of time the cgroup grants; infinite without a quota. Version 2, then version 1; a container sees its own
- *  group at the root of the mount, a service finds it below by /proc/self/cgroup. */
+/** Cores' worth of time the cgroup grants; infinite without a quota. Version 2, then version 1; a container
+ * sees its own group at the root of the mount, a service finds it below by /proc/self/cgroup. */
 double cgroup_quota() {
   double quota = HUGE_VAL;
   const auto read2 = [&](const std::string& folder) {
     std::ifstream file(folder + "/cpu.max");
     std::string limit;
     double period;
-    if (file >> limit >> period && limit != "max" && period > 0) quota = std::min(quota, std::atof(limit.c_str()) / period);
+    if (file >> limit >> period && limit != "max" && period > 0)
+      quota = std::min(quota, std::atof(limit.c_str()) / period);
   };
   const auto read1 = [&](const std::string& folder) {
     std::ifstream limit_file(folder + "/cpu.cfs_quota_us"), period_file(folder + "/cpu.cfs_period_us");
     double limit, period;
-    if (limit_file >> limit && period_file >> period && limit > 0 && period > 0) quota = std::min(quota, limit / period);
+    if (limit_file >> limit && period_file >> period && limit > 0 && period > 0)
+      quota = std::min(quota, limit / period);
   };
   std::ifstream groups("/proc/self/cgroup");
   for (std::string line; std::getline(groups, line);) {
@@ -116,10 +120,12 @@ int allowed_cores() {
   if (!GetProcessAffinityMask(GetCurrentProcess(), &allowed, &system)) return 0;
   DWORD bytes = 0;
   GetLogicalProcessorInformation(nullptr, &bytes);
-  std::vector<SYSTEM_LOGICAL_PROCESSOR_INFORMATION> table(bytes / sizeof(SYSTEM_LOGICAL_PROCESSOR_INFORMATION));
+  std::vector<SYSTEM_LOGICAL_PROCESSOR_INFORMATION> table(bytes /
+                                                          sizeof(SYSTEM_LOGICAL_PROCESSOR_INFORMATION));
   if (table.empty() || !GetLogicalProcessorInformation(table.data(), &bytes)) return 0;
   int cores = 0;
-  for (const auto& entry : table) cores += entry.Relationship == RelationProcessorCore && (entry.ProcessorMask & allowed);
+  for (const auto& entry : table)
+    cores += entry.Relationship == RelationProcessorCore && (entry.ProcessorMask & allowed);
   return cores;
 }
 double cgroup_quota() { return HUGE_VAL; }
@@ -135,9 +141,12 @@ double cgroup_quota() { return HUGE_VAL; }
 
 const char* name(Isa isa) {
   switch (isa) {
-    case Isa::avx512: return "avx512";
-    case Isa::avx2: return "avx2";
-    case Isa::scalar: break;
+    case Isa::avx512:
+      return "avx512";
+    case Isa::avx2:
+      return "avx2";
+    case Isa::scalar:
+      break;
   }
   return "scalar";
 }

@@ -15,7 +15,8 @@ void add(const float* values, float* to, int64_t n) {
 void widen(RowGradient& gradient, const std::vector<int32_t>& wanted, int64_t dim) {
   std::vector<int32_t> all;
   all.reserve(gradient.ids.size() + wanted.size());
-  std::set_union(gradient.ids.begin(), gradient.ids.end(), wanted.begin(), wanted.end(), std::back_inserter(all));
+  std::set_union(gradient.ids.begin(), gradient.ids.end(), wanted.begin(), wanted.end(),
+                 std::back_inserter(all));
   if (all.size() == gradient.ids.size()) return;
   gradient.values.resize(all.size() * dim);
   size_t old = gradient.ids.size();
@@ -43,9 +44,11 @@ void embed(ThreadPool& pool, const int32_t* ids, const int32_t* offsets, int64_t
   });
 }
 
-void embed_backward(ThreadPool& pool, const int32_t* ids, const int32_t* offsets, int64_t rows, const float* d,
-                    int32_t padding_id, RowGradient& gradient, float* dposition, int64_t dim) {
-  std::vector<std::pair<int32_t, int32_t>> places;  // (id, token), so that a word's tokens are added in their order
+void embed_backward(ThreadPool& pool, const int32_t* ids, const int32_t* offsets, int64_t rows,
+                    const float* d, int32_t padding_id, RowGradient& gradient, float* dposition,
+                    int64_t dim) {
+  std::vector<std::pair<int32_t, int32_t>>
+      places;  // (id, token), so that a word's tokens are added in their order
   int64_t longest = 0;
   for (int64_t row = 0; row < rows; ++row) {
     longest = std::max<int64_t>(longest, offsets[row + 1] - offsets[row]);
@@ -65,14 +68,16 @@ void embed_backward(ThreadPool& pool, const int32_t* ids, const int32_t* offsets
   widen(gradient, met, dim);
 
   pool.run(static_cast<int64_t>(met.size()), [&](int64_t word) {
-    const auto row = std::lower_bound(gradient.ids.begin(), gradient.ids.end(), met[word]) - gradient.ids.begin();
+    const auto row =
+        std::lower_bound(gradient.ids.begin(), gradient.ids.end(), met[word]) - gradient.ids.begin();
     for (size_t i = starts[word]; i < starts[word + 1]; ++i) {
       add(d + places[i].second * dim, gradient.values.data() + row * dim, dim);
     }
   });
   pool.run(longest, [&](int64_t place) {
     for (int64_t row = 0; row < rows; ++row) {
-      if (offsets[row] + place < offsets[row + 1]) add(d + (offsets[row] + place) * dim, dposition + place * dim, dim);
+      if (offsets[row] + place < offsets[row + 1])
+        add(d + (offsets[row] + place) * dim, dposition + place * dim, dim);
     }
   });
 }

@@ -16,9 +16,10 @@ struct RowGradient {
   std::vector<float> values;  // (ids.size(), dim)
 };
 
-/** Adds d (tokens, dim) into `gradient` (which may already hold rows of earlier micro-batches) by word id and into
- *  dposition (max_positions, dim) by place. The padding word `padding_id` gets no gradient (torch padding_idx). */
-void embed_backward(ThreadPool& pool, const int32_t* ids, const int32_t* offsets, int64_t rows, const float* d,
-                    int32_t padding_id, RowGradient& gradient, float* dposition, int64_t dim);
+/** Adds d (tokens, dim) into `gradient` (which may already hold rows of earlier micro-batches) by word id and
+ * into dposition (max_positions, dim) by place. The padding word `padding_id` gets no gradient (torch
+ * padding_idx). */
+void embed_backward(ThreadPool& pool, const int32_t* ids, const int32_t* offsets, int64_t rows,
+                    const float* d, int32_t padding_id, RowGradient& gradient, float* dposition, int64_t dim);
 
 }  // namespace distiltune::kernels

@@ -3,7 +3,8 @@
 namespace distiltune::kernels {
 namespace {
 
-/** e^x within two units in the last place for x up to 88; 1e-38 or less below -87. Cephes' expf: 2^n e^r, |r| <= ln(2) / 2. */
+/** e^x within two units in the last place for x up to 88; 1e-38 or less below -87. Cephes' expf: 2^n e^r, |r|
+ * <= ln(2) / 2. */
 inline Vec exponential(Vec x) {
   x = larger(set(-87.3f), x);
   const Vec n = round(mul(x, set(1.44269504088896341f)));

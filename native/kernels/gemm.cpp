@@ -10,17 +10,21 @@
 namespace distiltune::kernels {
 namespace {
 
-// A packed group of 64 columns and this depth (196 KiB) stays in the second-level cache beside the rows that pass by.
+// Columns of a task: a whole number of panels in every instruction set, so that only the last group is
+// padded. Packed to this depth (196 KiB) they stay in the second-level cache beside the rows that pass by.
+constexpr int64_t group_columns = 64;
 constexpr int64_t depth_limit = 768;
 // More rows than this are cut into several tasks, so that few columns still occupy several threads.
 constexpr int64_t rows_limit = 384;
 constexpr int64_t tile_rows = 6;
-// Gradient of a weight: columns of dy packed together, a whole number of tiles and of cache lines; columns of dw in a task; and
-// tokens summed in a tile before it is added to dw, which comes from memory: with this many, 720 KiB are packed at a time.
+// Gradient of a weight: columns of dy packed together, a whole number of tiles and of cache lines; columns of
+// dw in a task; and tokens summed in a tile before it is added to dw, which comes from memory: with this
+// many, 720 KiB are packed at a time.
 constexpr int64_t left_columns = 96;
 constexpr int64_t right_columns = 192;
 constexpr int64_t tokens_limit = 640;
-/** Rows of dw in a task: many, so that x is packed for many products, but a small weight still occupies several threads. */
+/** Rows of dw in a task: many, so that x is packed for many products, but a small weight still occupies
+ * several threads. */
 int64_t weight_rows(int64_t n, int64_t k) { return n * k < int64_t{1} << 18 ? 192 : 384; }
 
 int64_t up(int64_t value, int64_t multiple) { return (value + multiple - 1) / multiple * multiple; }
@@ -29,7 +33,9 @@ int64_t ceil_div(int64_t value, int64_t divisor) { return (value + divisor - 1) 
 /** Cuts `total` into equal parts of at most `limit`, each a multiple of `multiple` but the last. */
 struct Cut {
   Cut(int64_t total, int64_t limit, int64_t multiple)
-      : total(total), part(std::max<int64_t>(multiple, up(ceil_div(total, ceil_div(std::max<int64_t>(total, 1), limit)), multiple))) {}
+      : total(total),
+        part(std::max<int64_t>(
+            multiple, up(ceil_div(total, ceil_div(std::max<int64_t>(total, 1), limit)), multiple))) {}
   int64_t parts() const { return ceil_div(total, part); }
   int64_t begin(int64_t index) const { return index * part; }
   int64_t size(int64_t index) const { return std::min(part, total - begin(index)); }
@@ -37,12 +43,14 @@ struct Cut {
   int64_t total, part;
 };
 
-/** c (m, columns) = or += a · b, one task per group of columns and part of the rows. `panel(group, k0, depth, buffer)` yields
- *  the packed part of b. */
+/** c (m, columns) = or += a · b, one task per group of columns and part of the rows. `panel(group, k0, depth,
+ * buffer)` yields the packed part of b. */
 template <typename Panel>
-void multiply(ThreadPool& pool, const Inner& loops, const float* a, int64_t a_stride, float* c, int64_t c_stride, int64_t m,
-              int64_t columns, int64_t depth, bool accumulate, const float* bias, const Panel& panel) {
-  const Cut rows(m, rows_limit, tile_rows), groups(columns, group_columns, group_columns), depths(depth, depth_limit, 16);
+void multiply(ThreadPool& pool, const Inner& loops, const float* a, int64_t a_stride, float* c,
+              int64_t c_stride, int64_t m, int64_t columns, int64_t depth, bool accumulate, const float* bias,
+              const Panel& panel) {
+  const Cut rows(m, rows_limit, tile_rows), groups(columns, group_columns, group_columns),
+      depths(depth, depth_limit, 16);
   pool.run(rows.parts() * groups.parts(), [&](int64_t task) {
     const int64_t group = task / rows.parts(), part = task % rows.parts();
     const int64_t r = rows.begin(part), j = groups.begin(group);
@@ -51,7 +59,8 @@ void multiply(ThreadPool& pool, const Inner& loops, const float* a, int64_t a_st
       const bool first = block == 0;
       loops.multiply(a + r * a_stride + p, a_stride, 1, panel(j, groups.size(group), p, depths.size(block)),
                      c + r * c_stride + j, c_stride, rows.size(part), groups.size(group), depths.size(block),
-                     first && !accumulate ? Store::overwrite : Store::accumulate, first && bias ? bias + j : nullptr);
+                     first && !accumulate ? Store::overwrite : Store::accumulate,
+                     first && bias ? bias + j : nullptr);
     }
   });
 }
@@ -80,10 +89,11 @@ void linear_backward_input(ThreadPool& pool, const float* dy, int64_t dy_stride,
            });
 }
 
-void linear_backward_weight(ThreadPool& pool, const float* dy, int64_t dy_stride, const float* x, int64_t x_stride,
-                            float* dw, float* dbias, int64_t m, int64_t n, int64_t k) {
+void linear_backward_weight(ThreadPool& pool, const float* dy, int64_t dy_stride, const float* x,
+                            int64_t x_stride, float* dw, float* dbias, int64_t m, int64_t n, int64_t k) {
   const Inner& loops = inner();
-  const Cut rows(n, weight_rows(n, k), left_columns), groups(k, right_columns, group_columns), depths(m, tokens_limit, 1);
+  const Cut rows(n, weight_rows(n, k), left_columns), groups(k, right_columns, group_columns),
+      depths(m, tokens_limit, 1);
   pool.run(rows.parts() * groups.parts(), [&](int64_t task) {
     const int64_t part = task / groups.parts(), group = task % groups.parts();
     const int64_t j = groups.begin(group), columns = groups.size(group);
@@ -95,8 +105,10 @@ void linear_backward_weight(ThreadPool& pool, const float* dy, int64_t dy_stride
       const int64_t end = rows.begin(part) + rows.size(part);
       for (int64_t i = rows.begin(part); i < end; i += left_columns) {
         const int64_t width = std::min(left_columns, end - i);
-        loops.copy(dy + p * dy_stride + i, dy_stride, depth, width, left, left_columns, dbias && group == 0 ? dbias + i : nullptr);
-        loops.multiply(left, 1, left_columns, right, dw + i * k + j, k, width, columns, depth, Store::accumulate, nullptr);
+        loops.copy(dy + p * dy_stride + i, dy_stride, depth, width, left, left_columns,
+                   dbias && group == 0 ? dbias + i : nullptr);
+        loops.multiply(left, 1, left_columns, right, dw + i * k + j, k, width, columns, depth,
+                       Store::accumulate, nullptr);
       }
     }
   });
@@ -109,7 +121,9 @@ struct PackedLinear::Panels {
   Panels(const Panels&) = delete;
   Panels& operator=(const Panels&) = delete;
 
-  float* at(int64_t j, int64_t columns, int64_t p) const { return packed + j * k + p * up(columns, loops.width); }
+  float* at(int64_t j, int64_t columns, int64_t p) const {
+    return packed + j * k + p * up(columns, loops.width);
+  }
 
   static constexpr std::align_val_t alignment{64};  // a vector never straddles two cache lines
   const Inner& loops;
@@ -137,7 +151,8 @@ PackedLinear& PackedLinear::operator=(PackedLinear&&) noexcept = default;
 int64_t PackedLinear::outputs() const { return panels_->n; }
 int64_t PackedLinear::inputs() const { return panels_->k; }
 
-void PackedLinear::apply(ThreadPool& pool, const float* x, int64_t x_stride, float* y, int64_t y_stride, int64_t m) const {
+void PackedLinear::apply(ThreadPool& pool, const float* x, int64_t x_stride, float* y, int64_t y_stride,
+                         int64_t m) const {
   const Panels& panels = *panels_;
   const float* bias = panels.bias.empty() ? nullptr : panels.bias.data();
   multiply(pool, panels.loops, x, x_stride, y, y_stride, m, panels.n, panels.k, false, bias,

@@ -7,8 +7,9 @@
 
 namespace distiltune::kernels {
 
-// Row-major float matrices; a stride counts elements between rows. A row's products are added in the same order whatever
-// the number of rows and wherever the row stands, so a text alone and the same text in a batch get the same bits.
+// Row-major float matrices; a stride counts elements between rows. A row's products are added in the same
+// order whatever the number of rows and wherever the row stands, so a text alone and the same text in a batch
+// get the same bits.
 
 /** y (m, n) = x (m, k) · wᵀ + bias, with w (n, k) contiguous and bias (n) or null. y may not alias x. */
 void linear(ThreadPool& pool, const float* x, int64_t x_stride, const float* w, const float* bias, float* y,
@@ -19,10 +20,11 @@ void linear_backward_input(ThreadPool& pool, const float* dy, int64_t dy_stride,
                            int64_t dx_stride, int64_t m, int64_t n, int64_t k, bool accumulate);
 
 /** dw (n, k) += dyᵀ · x and dbias (n) += column sums of dy (m, n); dbias may be null. dw is contiguous. */
-void linear_backward_weight(ThreadPool& pool, const float* dy, int64_t dy_stride, const float* x, int64_t x_stride,
-                            float* dw, float* dbias, int64_t m, int64_t n, int64_t k);
+void linear_backward_weight(ThreadPool& pool, const float* dy, int64_t dy_stride, const float* x,
+                            int64_t x_stride, float* dw, float* dbias, int64_t m, int64_t n, int64_t k);
 
-/** Weights laid out once for the tiles of linear(), for forward passes that use them many times. Same bits as linear(). */
+/** Weights laid out once for the tiles of linear(), for forward passes that use them many times. Same bits as
+ * linear(). */
 class PackedLinear {
  public:
   /** Copies w (n, k) and bias (n, or null). */

@@ -23,7 +23,8 @@ void pack_transposed(const float* bt, int64_t stride, int64_t depth, int64_t col
   }
 }
 
-void copy(const float* b, int64_t stride, int64_t depth, int64_t columns, float* to, int64_t to_stride, float* sums) {
+void copy(const float* b, int64_t stride, int64_t depth, int64_t columns, float* to, int64_t to_stride,
+          float* sums) {
   for (int64_t j = 0; j < columns; ++j) {
     float total = 0;
     for (int64_t p = 0; p < depth; ++p) total += to[p * to_stride + j] = b[p * stride + j];
@@ -31,8 +32,9 @@ void copy(const float* b, int64_t stride, int64_t depth, int64_t columns, float*
   }
 }
 
-void multiply(const float* a, int64_t a_row, int64_t a_column, const float* packed, float* c, int64_t c_stride, int64_t rows,
-              int64_t columns, int64_t depth, Store store, const float* bias) {
+void multiply(const float* a, int64_t a_row, int64_t a_column, const float* packed, float* c,
+              int64_t c_stride, int64_t rows, int64_t columns, int64_t depth, Store store,
+              const float* bias) {
   for (int64_t j = 0; j < columns; j += panel_columns) {
     const int64_t width = std::min(panel_columns, columns - j);
     for (int64_t r = 0; r < rows; ++r) {

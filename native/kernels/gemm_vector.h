@@ -16,7 +16,8 @@ namespace {
 constexpr int64_t panel_columns = tile_vectors * width;
 constexpr int64_t tile_rows = 6;
 
-// Rows of a matrix lie pages apart, where the machine's own prefetch does not follow: packing asks for them ahead.
+// Rows of a matrix lie pages apart, where the machine's own prefetch does not follow: packing asks for them
+// ahead.
 constexpr int64_t rows_ahead = 16;
 inline void prefetch(const float* from) { _mm_prefetch(reinterpret_cast<const char*>(from), _MM_HINT_T0); }
 
@@ -62,7 +63,8 @@ void pack_transposed(const float* bt, int64_t stride, int64_t depth, int64_t col
   }
 }
 
-void copy(const float* b, int64_t stride, int64_t depth, int64_t columns, float* to, int64_t to_stride, float* sums) {
+void copy(const float* b, int64_t stride, int64_t depth, int64_t columns, float* to, int64_t to_stride,
+          float* sums) {
   constexpr int strip = 6;  // vectors: as many columns as linear_backward_weight asks for at once
   for (int64_t j = 0; j < columns; j += strip * width) {
     const int64_t strip_columns = smaller(strip * width, columns - j);
@@ -96,8 +98,9 @@ void copy(const float* b, int64_t stride, int64_t depth, int64_t columns, float*
 
 /** `rows` rows of c by `vectors` vectors of columns, of which the last has `last` lanes in use. */
 template <int rows, int vectors>
-DISTILTUNE_NOINLINE void tile(const float* a, int64_t a_row, int64_t a_column, const float* b, float* c, int64_t c_stride,
-                              int64_t depth, int64_t last, bool accumulate, const float* bias) {
+DISTILTUNE_NOINLINE void tile(const float* a, int64_t a_row, int64_t a_column, const float* b, float* c,
+                              int64_t c_stride, int64_t depth, int64_t last, bool accumulate,
+                              const float* bias) {
   Vec total[rows][vectors];
   const Mask mask = first(last);
   for (int v = 0; v < vectors; ++v) {
@@ -137,7 +140,8 @@ DISTILTUNE_NOINLINE void tile(const float* a, int64_t a_row, int64_t a_column, c
   }
 }
 
-using Tile = void (*)(const float*, int64_t, int64_t, const float*, float*, int64_t, int64_t, int64_t, bool, const float*);
+using Tile = void (*)(const float*, int64_t, int64_t, const float*, float*, int64_t, int64_t, int64_t, bool,
+                      const float*);
 
 template <int vectors>
 Tile tile_of(int64_t rows) {
@@ -154,15 +158,16 @@ Tile tile_of(int64_t rows, int64_t vectors) {
   return vectors == 2 ? tile_of<2>(rows) : tile_of<1>(rows);
 }
 
-void multiply(const float* a, int64_t a_row, int64_t a_column, const float* packed, float* c, int64_t c_stride, int64_t rows,
-              int64_t columns, int64_t depth, Store how, const float* bias) {
+void multiply(const float* a, int64_t a_row, int64_t a_column, const float* packed, float* c,
+              int64_t c_stride, int64_t rows, int64_t columns, int64_t depth, Store how, const float* bias) {
   for (int64_t r = 0; r < rows;) {
     const int64_t left = rows - r;
     const int64_t height = left <= tile_rows ? left : left < 2 * tile_rows ? (left + 1) / 2 : tile_rows;
     for (int64_t j = 0; j < columns; j += panel_columns) {
       const int64_t panel = smaller(panel_columns, columns - j), vectors = (panel + width - 1) / width;
-      tile_of(height, vectors)(a + r * a_row, a_row, a_column, packed + j * depth, c + r * c_stride + j, c_stride, depth,
-                               panel - (vectors - 1) * width, how == Store::accumulate, bias ? bias + j : nullptr);
+      tile_of(height, vectors)(a + r * a_row, a_row, a_column, packed + j * depth, c + r * c_stride + j,
+                               c_stride, depth, panel - (vectors - 1) * width, how == Store::accumulate,
+                               bias ? bias + j : nullptr);
     }
     r += height;
   }

@@ -5,16 +5,15 @@
 
 namespace distiltune::kernels {
 
-// Inner loops of one thread, once per instruction set. What surrounds them (cutting into tasks, packing, scratch memory,
-// order of sums over tasks) exists once, in the file of the operation, and is the same for every set.
-
-/** Columns packed together by pack_* are a multiple of this in every set; the last group of a matrix may be narrower. */
-inline constexpr int64_t group_columns = 64;
+// Inner loops of one thread, once per instruction set. What surrounds them (cutting into tasks, packing,
+// scratch memory, order of sums over tasks) exists once, in the file of the operation, and is the same for
+// every set.
 
 /** What becomes of the destination of Inner::multiply. */
 enum class Store { overwrite, accumulate };
 
-/** 16-bit dropout draws for elements [first, first + n): an element is dropped where its draw is below `threshold`. */
+/** 16-bit dropout draws for elements [first, first + n): an element is dropped where its draw is below
+ * `threshold`. */
 struct DropoutDraws {
   const uint16_t* draws;  // of the first element; null keeps everything
   uint32_t threshold;     // 0 .. 65535
@@ -22,48 +21,59 @@ struct DropoutDraws {
 };
 
 struct AdamWScalars {
-  float decay, beta1, one_minus_beta1, beta2, one_minus_beta2, root_correction2, epsilon, minus_step_size, gradient_scale;
+  float decay, beta1, one_minus_beta1, beta2, one_minus_beta2, root_correction2, epsilon, minus_step_size,
+      gradient_scale;
 };
 
 struct Inner {
   Isa isa;
   int64_t width;  // packed columns are padded with zeros to a multiple of this
 
-  /** Packs b (depth, columns) with row stride `stride` for multiply: depth * round_up(columns, width) floats. */
+  /** Packs b (depth, columns) with row stride `stride` for multiply: depth * round_up(columns, width) floats.
+   */
   void (*pack)(const float* b, int64_t stride, int64_t depth, int64_t columns, float* packed);
   /** The same from the transpose: bt (columns, depth) with row stride `stride`. */
   void (*pack_transposed)(const float* bt, int64_t stride, int64_t depth, int64_t columns, float* packed);
-  /** Copies b (depth, columns) to rows of stride `to_stride`; sums (columns), if not null, gains the sum of each column. */
-  void (*copy)(const float* b, int64_t stride, int64_t depth, int64_t columns, float* to, int64_t to_stride, float* sums);
-  /** c (rows, columns) = or += a · b, element (r, p) of a at a[r * a_row + p * a_column], b packed. Products of an element
-   *  of c are added in rising order of p, from zero or from `bias` (columns) if not null, and the sum then to c. */
-  void (*multiply)(const float* a, int64_t a_row, int64_t a_column, const float* packed, float* c, int64_t c_stride,
-                   int64_t rows, int64_t columns, int64_t depth, Store store, const float* bias);
+  /** Copies b (depth, columns) to rows of stride `to_stride`; sums (columns), if not null, gains the sum of
+   * each column. */
+  void (*copy)(const float* b, int64_t stride, int64_t depth, int64_t columns, float* to, int64_t to_stride,
+               float* sums);
+  /** c (rows, columns) = or += a · b, element (r, p) of a at a[r * a_row + p * a_column], b packed. Products
+   * of an element of c are added in rising order of p, from zero or from `bias` (columns) if not null, and
+   * the sum then to c. */
+  void (*multiply)(const float* a, int64_t a_row, int64_t a_column, const float* packed, float* c,
+                   int64_t c_stride, int64_t rows, int64_t columns, int64_t depth, Store store,
+                   const float* bias);
 
   /** Philox 4x32-10: draws of blocks [first, first + blocks), 128 each; see philox.h. */
-  void (*philox)(const uint32_t key[2], const uint32_t stream[2], uint64_t first, int64_t blocks, uint16_t* draws);
+  void (*philox)(const uint32_t key[2], const uint32_t stream[2], uint64_t first, int64_t blocks,
+                 uint16_t* draws);
   /** y = dropout(x); y may alias x. */
   void (*drop)(const float* x, const DropoutDraws& draws, float* y, int64_t n);
 
   /** Softmax without its division: s = exp(scale * s - max), zero from n to padded; returns max and sum. */
   void (*exponentials)(float* s, int64_t n, int64_t padded, float scale, float* max, float* sum);
-  /** p on entry holds scores, dp the gradient of the dropped probabilities. p becomes dropout(exp(scale * p - lse)), dp the
-   *  gradient of the unscaled scores: probability * (dropout(dp) - delta) * scale. Both zero from n to padded. */
-  void (*attention_gradient)(float* p, float* dp, const DropoutDraws& draws, int64_t n, int64_t padded, float scale,
-                             float lse, float delta);
+  /** p on entry holds scores, dp the gradient of the dropped probabilities. p becomes dropout(exp(scale * p -
+   * lse)), dp the gradient of the unscaled scores: probability * (dropout(dp) - delta) * scale. Both zero
+   * from n to padded. */
+  void (*attention_gradient)(float* p, float* dp, const DropoutDraws& draws, int64_t n, int64_t padded,
+                             float scale, float lse, float delta);
 
   void (*gelu)(const float* x, float* y, int64_t n);
   void (*gelu_backward)(const float* x, const float* dy, float* dx, int64_t n);
 
-  /** sum = dropout(x) + residual (null: none), y = normalised; sum may alias x or y. rstd = 1 / sqrt(variance + eps). */
-  void (*layer_norm)(const float* x, const DropoutDraws& draws, const float* residual, const float* gamma, const float* beta,
-                     float* sum, float* y, int64_t dim, float eps, float* mean, float* rstd);
+  /** sum = dropout(x) + residual (null: none), y = normalised; sum may alias x or y. rstd = 1 / sqrt(variance
+   * + eps). */
+  void (*layer_norm)(const float* x, const DropoutDraws& draws, const float* residual, const float* gamma,
+                     const float* beta, float* sum, float* y, int64_t dim, float eps, float* mean,
+                     float* rstd);
   /** dgamma and dbeta are added to; dsum may alias dy. */
-  void (*layer_norm_backward)(const float* dy, const float* sum, float mean, float rstd, const float* gamma, float* dsum,
-                              float* dgamma, float* dbeta, int64_t dim);
+  void (*layer_norm_backward)(const float* dy, const float* sum, float mean, float rstd, const float* gamma,
+                              float* dsum, float* dgamma, float* dbeta, int64_t dim);
 
   /** gradient may be null: zeros. */
-  void (*adamw)(const AdamWScalars& scalars, float* parameter, float* moment1, float* moment2, const float* gradient, int64_t n);
+  void (*adamw)(const AdamWScalars& scalars, float* parameter, float* moment1, float* moment2,
+                const float* gradient, int64_t n);
   double (*sum_of_squares)(const float* values, int64_t n);
 };
 

@@ -4,8 +4,8 @@
 
 namespace distiltune::kernels::scalar {
 
-void layer_norm(const float* x, const DropoutDraws& draws, const float* residual, const float* gamma, const float* beta,
-                float* sum, float* y, int64_t dim, float eps, float* mean, float* rstd) {
+void layer_norm(const float* x, const DropoutDraws& draws, const float* residual, const float* gamma,
+                const float* beta, float* sum, float* y, int64_t dim, float eps, float* mean, float* rstd) {
   double total = 0;
   for (int64_t i = 0; i < dim; ++i) {
     const float kept = draws.draws && draws.draws[i] < draws.threshold ? 0 : x[i] * draws.scale;
@@ -19,8 +19,8 @@ void layer_norm(const float* x, const DropoutDraws& draws, const float* residual
   for (int64_t i = 0; i < dim; ++i) y[i] = (sum[i] - *mean) * *rstd * gamma[i] + beta[i];
 }
 
-void layer_norm_backward(const float* dy, const float* sum, float mean, float rstd, const float* gamma, float* dsum,
-                         float* dgamma, float* dbeta, int64_t dim) {
+void layer_norm_backward(const float* dy, const float* sum, float mean, float rstd, const float* gamma,
+                         float* dsum, float* dgamma, float* dbeta, int64_t dim) {
   double total = 0, projection = 0;
   for (int64_t i = 0; i < dim; ++i) {
     const float normalised = (sum[i] - mean) * rstd, gradient = dy[i] * gamma[i];

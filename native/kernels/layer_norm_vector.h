@@ -6,8 +6,9 @@
 namespace distiltune::kernels {
 namespace {
 
-void layer_norm(const float* x, const DropoutDraws& draws, const float* residual, const float* gamma, const float* beta,
-                float* sum_out, float* y, int64_t dim, float eps, float* mean_out, float* rstd_out) {
+void layer_norm(const float* x, const DropoutDraws& draws, const float* residual, const float* gamma,
+                const float* beta, float* sum_out, float* y, int64_t dim, float eps, float* mean_out,
+                float* rstd_out) {
   const auto size = static_cast<float>(dim);
   Vec total = zero();
   over(dim, [&](int64_t i, auto lane) {
@@ -34,8 +35,8 @@ void layer_norm(const float* x, const DropoutDraws& draws, const float* residual
   *rstd_out = first_lane(inverse);
 }
 
-void layer_norm_backward(const float* dy, const float* sum_in, float mean, float rstd, const float* gamma, float* dsum,
-                         float* dgamma, float* dbeta, int64_t dim) {
+void layer_norm_backward(const float* dy, const float* sum_in, float mean, float rstd, const float* gamma,
+                         float* dsum, float* dgamma, float* dbeta, int64_t dim) {
   const Vec center = set(mean), inverse = set(rstd);
   Vec total = zero(), projection = zero();
   over(dim, [&](int64_t i, auto lane) {  // past the end dy reads as zero, so those lanes add nothing

@@ -5,8 +5,10 @@
 namespace distiltune::kernels {
 namespace {
 
-// Counters lie in 64-bit lanes, the even and the odd ones of a block apart: so each product of a round is one instruction.
-void philox(const uint32_t key[2], const uint32_t stream[2], uint64_t first_block, int64_t blocks, uint16_t* draws) {
+// Counters lie in 64-bit lanes, the even and the odd ones of a block apart: so each product of a round is one
+// instruction.
+void philox(const uint32_t key[2], const uint32_t stream[2], uint64_t first_block, int64_t blocks,
+            uint16_t* draws) {
   constexpr int parts = 16 / width;  // registers for the even counters of a block
   const Lanes factor0 = lanes(0xD2511F53), factor1 = lanes(0xCD9E8D57);
   for (int64_t block = 0; block < blocks; ++block, draws += 128) {

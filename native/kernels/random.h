@@ -13,14 +13,16 @@ class Generator {
   friend void normal(Generator& generator, float std, float* out, int64_t n);
   uint32_t state_[624];
   int index_;
-  double spare_normal_ = 0;  // the sine of a pair whose cosine alone was wanted; the next short draw begins with it
+  double spare_normal_ =
+      0;  // the sine of a pair whose cosine alone was wanted; the next short draw begins with it
   bool has_spare_normal_ = false;
 };
 
 /** torch.randperm(n) for n < 2^32: n - 1 draws, a[i] swapped with a[i + draw % (n - i)]. */
 void permutation(Generator& generator, int32_t* out, int64_t n);
 
-/** Tensor.normal_(0, std) for a contiguous float tensor, in torch's two orders of drawing (below 16 values and from 16 on). */
+/** Tensor.normal_(0, std) for a contiguous float tensor, in torch's two orders of drawing (below 16 values
+ * and from 16 on). */
 void normal(Generator& generator, float std, float* out, int64_t n);
 
 }  // namespace distiltune::kernels

@@ -17,7 +17,8 @@
 namespace distiltune::kernels {
 namespace {
 
-// Long enough to bridge the gap between two operations of a step, short enough that an idle host burns no core.
+// Long enough to bridge the gap between two operations of a step, short enough that an idle host burns no
+// core.
 constexpr std::chrono::microseconds spin_time{50};
 constexpr uint64_t remaining_mask = 0xffffffff;
 
@@ -43,8 +44,9 @@ bool spin_until(Ready ready) {
 
 }  // namespace
 
-// A job is one 64-bit word: its number above, the tasks not yet claimed below. A claim lowers the word by compare and
-// swap, so it can only succeed while that very job waits for its tasks, and what it then reads of the job is the job's own.
+// A job is one 64-bit word: its number above, the tasks not yet claimed below. A claim lowers the word by
+// compare and swap, so it can only succeed while that very job waits for its tasks, and what it then reads of
+// the job is the job's own.
 struct ThreadPool::State {
   std::atomic<uint64_t> word{0};
   std::atomic<int64_t> finished{0};
@@ -63,7 +65,8 @@ struct ThreadPool::State {
   void help() {
     uint64_t seen = word.load(std::memory_order_acquire);
     while ((seen & remaining_mask) != 0) {
-      if (!word.compare_exchange_weak(seen, seen - 1, std::memory_order_acq_rel, std::memory_order_acquire)) continue;
+      if (!word.compare_exchange_weak(seen, seen - 1, std::memory_order_acq_rel, std::memory_order_acquire))
+        continue;
       (*body)(tasks - static_cast<int64_t>(seen & remaining_mask));
       finished.fetch_add(1, std::memory_order_release);
       seen = word.load(std::memory_order_acquire);
@@ -116,7 +119,9 @@ void ThreadPool::run(int64_t tasks, const std::function<void(int64_t)>& body) {
   const uint64_t number = (state.word.load(std::memory_order_relaxed) >> 32) + 1;
   state.word.store(number << 32 | static_cast<uint64_t>(tasks));
   if (state.sleepers.load() > 0) {
-    { std::lock_guard<std::mutex> lock(state.mutex); }
+    {
+      std::lock_guard<std::mutex> lock(state.mutex);
+    }
     state.wake.notify_all();
   }
   state.help();

@@ -6,8 +6,8 @@
 namespace distiltune::kernels {
 
 /**
- * Fork-join pool. Work is cut into tasks whose number and content never depend on the thread count, and a task never
- * adds to what another task adds to: so results have the same bits for any number of threads.
+ * Fork-join pool. Work is cut into tasks whose number and content never depend on the thread count, and a
+ * task never adds to what another task adds to: so results have the same bits for any number of threads.
  */
 class ThreadPool {
  public:
@@ -19,8 +19,8 @@ class ThreadPool {
 
   int threads() const;
 
-  /** Calls body(task) once for every task in [0, tasks), handed out in rising order to whoever is free; returns when
-   *  all are done. Not reentrant; one caller at a time. `body` must not throw. */
+  /** Calls body(task) once for every task in [0, tasks), handed out in rising order to whoever is free;
+   * returns when all are done. Not reentrant; one caller at a time. `body` must not throw. */
   void run(int64_t tasks, const std::function<void(int64_t)>& body);
 
  private:

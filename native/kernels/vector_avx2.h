@@ -3,8 +3,8 @@
 
 #include <cstdint>
 
-// The vector words of the fast loops, spelt for AVX2 and FMA; what each means stands in vector_avx512.h. Internal linkage
-// for the reason given there.
+// The vector words of the fast loops, spelt for AVX2 and FMA; what each means stands in vector_avx512.h.
+// Internal linkage for the reason given there.
 
 namespace distiltune::kernels {
 namespace {
@@ -38,7 +38,8 @@ inline Vec select(Mask mask, Vec a, Vec b) { return _mm256_blendv_ps(b, a, mask)
 inline Vec round(Vec a) { return _mm256_round_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
 /** For results in the range of normal numbers only. */
 inline Vec scale(Vec a, Vec n) {
-  return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(a), _mm256_slli_epi32(_mm256_cvtps_epi32(n), 23)));
+  return _mm256_castsi256_ps(
+      _mm256_add_epi32(_mm256_castps_si256(a), _mm256_slli_epi32(_mm256_cvtps_epi32(n), 23)));
 }
 
 inline Vec halves(Vec v) { return _mm256_permute2f128_ps(v, v, 1); }
@@ -96,7 +97,8 @@ inline Lanes product(Lanes a, Lanes b) { return _mm256_mul_epu32(a, b); }
 inline Lanes upper(Lanes a) { return _mm256_srli_epi64(a, 32); }
 inline Lanes differ(Lanes a, Lanes b, Lanes c) { return _mm256_xor_si256(_mm256_xor_si256(a, b), c); }
 inline void store_pairs(uint16_t* to, Lanes even, Lanes odd) {
-  _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), _mm256_blend_epi32(even, _mm256_slli_epi64(odd, 32), 0xaa));
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(to),
+                      _mm256_blend_epi32(even, _mm256_slli_epi64(odd, 32), 0xaa));
 }
 
 }  // namespace

@@ -8,8 +8,9 @@
 
 #include <cstdint>
 
-// The vector words of the fast loops, spelt for AVX-512. Everything here and in *_vector.h has internal linkage: an inline
-// function with external linkage, compiled for this instruction set, could become the copy the whole program uses.
+// The vector words of the fast loops, spelt for AVX-512. Everything here and in *_vector.h has internal
+// linkage: an inline function with external linkage, compiled for this instruction set, could become the copy
+// the whole program uses.
 
 namespace distiltune::kernels {
 namespace {
@@ -84,7 +85,8 @@ inline void transpose(Vec (&r)[16]) {
   }
   for (int i = 0; i < 4; ++i) {  // t[4 g + i] holds columns i, 4 + i, 8 + i, 12 + i of rows 4 g to 4 g + 3
     const Vec a = _mm512_shuffle_f32x4(t[i], t[4 + i], 0x88), b = _mm512_shuffle_f32x4(t[i], t[4 + i], 0xdd);
-    const Vec c = _mm512_shuffle_f32x4(t[8 + i], t[12 + i], 0x88), d = _mm512_shuffle_f32x4(t[8 + i], t[12 + i], 0xdd);
+    const Vec c = _mm512_shuffle_f32x4(t[8 + i], t[12 + i], 0x88),
+              d = _mm512_shuffle_f32x4(t[8 + i], t[12 + i], 0xdd);
     r[i] = _mm512_shuffle_f32x4(a, c, 0x88);
     r[4 + i] = _mm512_shuffle_f32x4(b, d, 0x88);
     r[8 + i] = _mm512_shuffle_f32x4(a, c, 0xdd);

@@ -12,7 +12,8 @@ double pdf(double x) { return std::exp(-0.5 * x * x) / std::sqrt(2 * 3.141592653
 
 std::vector<float> from_minus_to_plus(float limit, int64_t n) {
   std::vector<float> values(n);
-  for (int64_t i = 0; i < n; ++i) values[i] = limit * (2 * static_cast<float>(i) / static_cast<float>(n - 1) - 1);
+  for (int64_t i = 0; i < n; ++i)
+    values[i] = limit * (2 * static_cast<float>(i) / static_cast<float>(n - 1) - 1);
   return values;
 }
 
@@ -65,7 +66,8 @@ CASE("a not-a-number passes through gelu and its gradient") {
     x[5] = x[32] = NAN;
     gelu(pool, x.data(), y.data(), 33);
     gelu_backward(pool, x.data(), x.data(), dx.data(), 33);
-    for (int i = 0; i < 33; ++i) CHECK(std::isnan(y[i]) == (i == 5 || i == 32) && std::isnan(dx[i]) == (i == 5 || i == 32));
+    for (int i = 0; i < 33; ++i)
+      CHECK(std::isnan(y[i]) == (i == 5 || i == 32) && std::isnan(dx[i]) == (i == 5 || i == 32));
   });
 }
 

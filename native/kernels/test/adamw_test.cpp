@@ -25,8 +25,8 @@ CASE("ten updates follow the formulas of torch.optim.AdamW in double, with and w
       for (int64_t t = 1; t <= 10; ++t) {
         const auto gradient = random_values(n, 62 + t);
         const double rate = 5e-3 / static_cast<double>(t);
-        adamw(pool, {rate, 0.9, 0.999, 1e-8, decay, t, 0.5f}, s.parameter.data(), s.moment1.data(), s.moment2.data(),
-              gradient.data(), n);
+        adamw(pool, {rate, 0.9, 0.999, 1e-8, decay, t, 0.5f}, s.parameter.data(), s.moment1.data(),
+              s.moment2.data(), gradient.data(), n);
         for (int64_t i = 0; i < n; ++i) {
           const double g = gradient[i] * 0.5;
           p[i] *= 1 - rate * decay;
@@ -52,8 +52,8 @@ CASE("all instruction sets and 1, 2 and 4 threads update to the same bits") {
       ThreadPool pool(threads);
       State s = state_of(n);
       for (int64_t t = 1; t <= 3; ++t) {
-        adamw(pool, {1e-3, 0.9, 0.999, 1e-8, 0.01, t, 0.7f}, s.parameter.data(), s.moment1.data(), s.moment2.data(),
-              gradient.data(), n);
+        adamw(pool, {1e-3, 0.9, 0.999, 1e-8, 0.01, t, 0.7f}, s.parameter.data(), s.moment1.data(),
+              s.moment2.data(), gradient.data(), n);
       }
       if (reference.parameter.empty()) reference = s;
       CHECK(same_bits(s.parameter, reference.parameter) && same_bits(s.moment1, reference.moment1));
@@ -70,15 +70,18 @@ CASE("a table updated by its rows of gradient ends in the bits of the dense upda
       State dense = state_of(entries * dim), rows = dense;
       for (int64_t t = 1; t <= 6; ++t) {
         RowGradient gradient;
-        for (int64_t id = t % 3; id < entries; id += t == 4 ? 1000 : 7 * t) gradient.ids.push_back(static_cast<int32_t>(id));
+        for (int64_t id = t % 3; id < entries; id += t == 4 ? 1000 : 7 * t)
+          gradient.ids.push_back(static_cast<int32_t>(id));
         gradient.values = random_values(static_cast<int64_t>(gradient.ids.size()) * dim, 64 + t);
         std::vector<float> full(entries * dim);
         for (size_t i = 0; i < gradient.ids.size(); ++i) {
           std::copy_n(gradient.values.data() + i * dim, dim, full.data() + gradient.ids[i] * dim);
         }
         const AdamWStep step{1e-3, 0.9, 0.999, 1e-8, decay, t, 1};
-        adamw(pool, step, dense.parameter.data(), dense.moment1.data(), dense.moment2.data(), full.data(), entries * dim);
-        adamw_rows(pool, step, rows.parameter.data(), rows.moment1.data(), rows.moment2.data(), gradient, entries, dim);
+        adamw(pool, step, dense.parameter.data(), dense.moment1.data(), dense.moment2.data(), full.data(),
+              entries * dim);
+        adamw_rows(pool, step, rows.parameter.data(), rows.moment1.data(), rows.moment2.data(), gradient,
+                   entries, dim);
         CHECK(same_bits(dense.parameter, rows.parameter) && same_bits(dense.moment1, rows.moment1));
         CHECK(same_bits(dense.moment2, rows.moment2));
       }
@@ -99,7 +102,8 @@ CASE("sum_of_squares adds in double, the same for every number of threads") {
     CHECK(sum_of_squares(two, values.data(), 0) == 0);
     CHECK_NEAR(sum_of_squares(two, values.data(), 3),
                static_cast<double>(values[0]) * values[0] + static_cast<double>(values[1]) * values[1] +
-                   static_cast<double>(values[2]) * values[2], 1e-6);
+                   static_cast<double>(values[2]) * values[2],
+               1e-6);
   });
 }
 

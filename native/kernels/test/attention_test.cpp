@@ -12,8 +12,14 @@ namespace {
 
 /** q, k, v side by side in one (tokens, 3 dim) matrix, as the model lays them. */
 struct Problem {
-  Problem(std::vector<int32_t> lengths, int64_t heads, int64_t head_dim, Dropout dropout = {}, bool first_only = false)
-      : offsets(lengths.size() + 1), heads(heads), head_dim(head_dim), dim(heads * head_dim), dropout(dropout), first_only(first_only) {
+  Problem(std::vector<int32_t> lengths, int64_t heads, int64_t head_dim, Dropout dropout = {},
+          bool first_only = false)
+      : offsets(lengths.size() + 1),
+        heads(heads),
+        head_dim(head_dim),
+        dim(heads * head_dim),
+        dropout(dropout),
+        first_only(first_only) {
     std::partial_sum(lengths.begin(), lengths.end(), offsets.begin() + 1);
     tokens = offsets.back();
     rows = static_cast<int64_t>(lengths.size());
@@ -58,12 +64,13 @@ Result run(const Problem& problem, int threads = 2) {
   result.out.assign(problem.queries * dim, 7);
   result.lse.assign(problem.queries * problem.heads, 7);
   const float *k = problem.qkv.data() + dim, *v = k + dim;
-  attention(pool, problem.shape(), problem.q(), problem.q_stride(), k, v, 3 * dim, problem.dropout, result.out.data(),
-            result.lse.data());
+  attention(pool, problem.shape(), problem.q(), problem.q_stride(), k, v, 3 * dim, problem.dropout,
+            result.out.data(), result.lse.data());
   std::vector<float> dqkv(problem.tokens * 3 * dim, 7), first(problem.queries * dim, 7);
-  attention_backward(pool, problem.shape(), problem.q(), problem.q_stride(), k, v, 3 * dim, problem.dropout, result.out.data(),
-                     result.lse.data(), problem.dout.data(), problem.first_only ? first.data() : dqkv.data(),
-                     dqkv.data() + dim, dqkv.data() + 2 * dim);
+  attention_backward(pool, problem.shape(), problem.q(), problem.q_stride(), k, v, 3 * dim, problem.dropout,
+                     result.out.data(), result.lse.data(), problem.dout.data(),
+                     problem.first_only ? first.data() : dqkv.data(), dqkv.data() + dim,
+                     dqkv.data() + 2 * dim);
   result.dq = problem.first_only ? first : part(dqkv, problem, 0);
   result.dk = part(dqkv, problem, 1);
   result.dv = part(dqkv, problem, 2);
@@ -102,7 +109,9 @@ Expected textbook(const Problem& problem) {
       for (int64_t i = 0; i < (problem.first_only ? 1 : length); ++i) {
         const int64_t query = problem.first_only ? row : first + i;
         const float* q = problem.q() + query * problem.q_stride() + head * d;
-        const auto kv = [&](int64_t j, int64_t which) { return problem.qkv.data() + ((first + j) * 3 + which) * dim + head * d; };
+        const auto kv = [&](int64_t j, int64_t which) {
+          return problem.qkv.data() + ((first + j) * 3 + which) * dim + head * d;
+        };
         std::vector<double> p(length), dp(length);
         double total = 0;
         for (int64_t j = 0; j < length; ++j) {
@@ -139,7 +148,8 @@ void check_against_textbook(const Problem& problem) {
   const Expected expected = textbook(problem);
   on_every_isa([&] {
     const Result got = run(problem);
-    CHECK_NEAR(distance(got.out, expected.out), 0, 2e-6);  // a few roundings of exp, its sum and the product with v
+    CHECK_NEAR(distance(got.out, expected.out), 0,
+               2e-6);  // a few roundings of exp, its sum and the product with v
     CHECK_NEAR(distance(got.lse, expected.lse), 0, 1e-6);
     CHECK_NEAR(distance(got.dv, expected.dv), 0, 3e-6);
     CHECK_NEAR(distance(got.dq, expected.dq), 0, 5e-6);  // differences of nearly equal terms
@@ -157,7 +167,9 @@ CASE("attention and its gradients equal the textbook's for awkward lengths and w
   check_against_textbook(Problem({129, 3}, 1, 100));
 }
 
-CASE("attention equals the textbook's at the longest rows") { check_against_textbook(Problem({511, 512}, 1, 32)); }
+CASE("attention equals the textbook's at the longest rows") {
+  check_against_textbook(Problem({511, 512}, 1, 32));
+}
 
 CASE("dropped attention and its gradients equal the textbook's under the same mask") {
   const Dropout dropout{0.1f, 0x123456789abcdef0, 5, 3};
@@ -177,7 +189,8 @@ CASE("first tokens get the bits they get among all queries, dropout included") {
     const Problem all(lengths, 2, 32, dropout), first(lengths, 2, 32, dropout, true);
     const Result a = run(all), b = run(first);
     for (int64_t row = 0; row < all.rows; ++row) {
-      CHECK(std::memcmp(a.out.data() + all.offsets[row] * all.dim, b.out.data() + row * all.dim, all.dim * sizeof(float)) == 0);
+      CHECK(std::memcmp(a.out.data() + all.offsets[row] * all.dim, b.out.data() + row * all.dim,
+                        all.dim * sizeof(float)) == 0);
     }
   });
 }

@@ -29,12 +29,15 @@ CASE("an embedding is the word's row plus the row of its place") {
   }
 }
 
-CASE("gradients gather by word and place, over micro-batches, without the padding word, the same for every thread count") {
+CASE(
+    "gradients gather by word and place, over micro-batches, without the padding word, the same for every "
+    "thread count") {
   const std::vector<int32_t> more_offsets = {0, 3, 4}, more_ids = {5, 300, 8, 7};
   const auto d = random_values(tokens * dim, 73), more = random_values(4 * dim, 74);
   std::map<int32_t, std::vector<double>> by_word;
   std::vector<double> by_place(positions * dim, 1);
-  const auto gather = [&](const std::vector<int32_t>& ids, const std::vector<int32_t>& offsets, const std::vector<float>& d) {
+  const auto gather = [&](const std::vector<int32_t>& ids, const std::vector<int32_t>& offsets,
+                          const std::vector<float>& d) {
     for (size_t row = 0; row + 1 < offsets.size(); ++row) {
       for (int32_t t = offsets[row]; t < offsets[row + 1]; ++t) {
         for (int64_t i = 0; i < dim; ++i) {
@@ -56,7 +59,8 @@ CASE("gradients gather by word and place, over micro-batches, without the paddin
     std::vector<float> dposition(positions * dim, 1);
     embed_backward(pool, ids.data(), offsets.data(), rows, d.data(), 0, gradient, dposition.data(), dim);
     CHECK((gradient.ids == std::vector<int32_t>{7, 9, 101, 102, 300}));
-    embed_backward(pool, more_ids.data(), more_offsets.data(), 2, more.data(), 0, gradient, dposition.data(), dim);
+    embed_backward(pool, more_ids.data(), more_offsets.data(), 2, more.data(), 0, gradient, dposition.data(),
+                   dim);
     CHECK((gradient.ids == std::vector<int32_t>{5, 7, 8, 9, 101, 102, 300}));
     CHECK(gradient.values.size() == 7 * dim);
     int64_t row = 0;

@@ -12,15 +12,16 @@ struct Sizes {
 };
 
 // All remainders of row tiles (6), vectors (8, 16), groups (64) and depth blocks (768, 512).
-const std::vector<Sizes> sizes = {{1, 1, 1},    {1, 2, 48},    {2, 64, 63},   {3, 65, 17},   {5, 128, 384}, {6, 130, 31},
-                                  {15, 48, 64}, {16, 16, 16},  {17, 33, 770}, {63, 192, 96}, {64, 100, 33}, {65, 7, 65},
-                                  {8, 384, 50}, {385, 97, 13}, {511, 65, 20}, {512, 33, 18}, {513, 3, 199}, {770, 5, 8}};
+const std::vector<Sizes> sizes = {{1, 1, 1},     {1, 2, 48},    {2, 64, 63},  {3, 65, 17},   {5, 128, 384},
+                                  {6, 130, 31},  {15, 48, 64},  {16, 16, 16}, {17, 33, 770}, {63, 192, 96},
+                                  {64, 100, 33}, {65, 7, 65},   {8, 384, 50}, {385, 97, 13}, {511, 65, 20},
+                                  {512, 33, 18}, {513, 3, 199}, {770, 5, 8}};
 
 /** A rounding error of float per product, adding up as a walk: far below this for the depths here. */
 double tolerance(int64_t depth) { return 4e-7 * std::sqrt(static_cast<double>(depth)) + 2e-7; }
 
-std::vector<double> product(const Sizes& s, const std::vector<float>& x, int64_t stride, const std::vector<float>& w,
-                            const float* bias) {
+std::vector<double> product(const Sizes& s, const std::vector<float>& x, int64_t stride,
+                            const std::vector<float>& w, const float* bias) {
   std::vector<double> y(s.m * s.n);
   for (int64_t i = 0; i < s.m; ++i) {
     for (int64_t j = 0; j < s.n; ++j) {
@@ -48,7 +49,8 @@ CASE("linear, packed or not, equals a double loop for awkward sizes and strides"
   ThreadPool pool(2);
   for (const Sizes& s : sizes) {
     const int64_t x_stride = s.k + 3, y_stride = s.n + 5;
-    const auto x = random_values(s.m * x_stride, 1), w = random_values(s.n * s.k, 2), bias = random_values(s.n, 3);
+    const auto x = random_values(s.m * x_stride, 1), w = random_values(s.n * s.k, 2),
+               bias = random_values(s.n, 3);
     for (const float* b : {bias.data(), static_cast<const float*>(nullptr)}) {
       const auto expected = product(s, x, x_stride, w, b);
       on_every_isa([&] {
@@ -68,20 +70,23 @@ CASE("linear_backward_input equals a double loop, overwriting and adding") {
   ThreadPool pool(2);
   for (const Sizes& s : sizes) {
     const int64_t dy_stride = s.n + 2, dx_stride = s.k + 1;
-    const auto dy = random_values(s.m * dy_stride, 4), w = random_values(s.n * s.k, 5), before = random_values(s.m * s.k, 6);
+    const auto dy = random_values(s.m * dy_stride, 4), w = random_values(s.n * s.k, 5),
+               before = random_values(s.m * s.k, 6);
     for (bool accumulate : {false, true}) {
       std::vector<double> expected(s.m * s.k);
       for (int64_t i = 0; i < s.m; ++i) {
         for (int64_t p = 0; p < s.k; ++p) {
           double total = accumulate ? before[i * s.k + p] : 0;
-          for (int64_t j = 0; j < s.n; ++j) total += static_cast<double>(dy[i * dy_stride + j]) * w[j * s.k + p];
+          for (int64_t j = 0; j < s.n; ++j)
+            total += static_cast<double>(dy[i * dy_stride + j]) * w[j * s.k + p];
           expected[i * s.k + p] = total;
         }
       }
       on_every_isa([&] {
         std::vector<float> dx(s.m * dx_stride, 7);
         for (int64_t i = 0; i < s.m * s.k; ++i) dx[i / s.k * dx_stride + i % s.k] = before[i];
-        linear_backward_input(pool, dy.data(), dy_stride, w.data(), dx.data(), dx_stride, s.m, s.n, s.k, accumulate);
+        linear_backward_input(pool, dy.data(), dy_stride, w.data(), dx.data(), dx_stride, s.m, s.n, s.k,
+                              accumulate);
         CHECK_NEAR(distance(rows_of(dx, s.m, s.k, dx_stride), expected), 0, tolerance(s.n));
       });
     }
@@ -98,15 +103,18 @@ CASE("linear_backward_weight adds what a double loop adds, with and without bias
     for (int64_t i = 0; i < s.m; ++i) {
       for (int64_t j = 0; j < s.n; ++j) {
         db_expected[j] += dy[i * dy_stride + j];
-        for (int64_t p = 0; p < s.k; ++p) dw_expected[j * s.k + p] += static_cast<double>(dy[i * dy_stride + j]) * x[i * x_stride + p];
+        for (int64_t p = 0; p < s.k; ++p)
+          dw_expected[j * s.k + p] += static_cast<double>(dy[i * dy_stride + j]) * x[i * x_stride + p];
       }
     }
     on_every_isa([&] {
       auto dw = dw0, db = db0, without = dw0;
-      linear_backward_weight(pool, dy.data(), dy_stride, x.data(), x_stride, dw.data(), db.data(), s.m, s.n, s.k);
+      linear_backward_weight(pool, dy.data(), dy_stride, x.data(), x_stride, dw.data(), db.data(), s.m, s.n,
+                             s.k);
       CHECK_NEAR(distance(dw, dw_expected), 0, tolerance(s.m));
       CHECK_NEAR(distance(db, db_expected), 0, tolerance(s.m));
-      linear_backward_weight(pool, dy.data(), dy_stride, x.data(), x_stride, without.data(), nullptr, s.m, s.n, s.k);
+      linear_backward_weight(pool, dy.data(), dy_stride, x.data(), x_stride, without.data(), nullptr, s.m,
+                             s.n, s.k);
       CHECK(same_bits(dw, without));
     });
   }
@@ -114,7 +122,8 @@ CASE("linear_backward_weight adds what a double loop adds, with and without bias
 
 CASE("1, 2 and 4 threads give the same bits in all three products") {
   const Sizes s{601, 200, 780};
-  const auto x = random_values(s.m * s.k, 11), w = random_values(s.n * s.k, 12), dy = random_values(s.m * s.n, 13);
+  const auto x = random_values(s.m * s.k, 11), w = random_values(s.n * s.k, 12),
+             dy = random_values(s.m * s.n, 13);
   on_every_isa([&] {
     std::vector<float> results[3];
     for (int round = 0; round < 3; ++round) {
@@ -123,7 +132,8 @@ CASE("1, 2 and 4 threads give the same bits in all three products") {
       linear(pool, x.data(), s.k, w.data(), nullptr, y.data(), s.n, s.m, s.n, s.k);
       linear_backward_input(pool, dy.data(), s.n, w.data(), dx.data(), s.k, s.m, s.n, s.k, false);
       linear_backward_weight(pool, dy.data(), s.n, x.data(), s.k, dw.data(), db.data(), s.m, s.n, s.k);
-      for (const auto& part : {y, dx, dw, db}) results[round].insert(results[round].end(), part.begin(), part.end());
+      for (const auto& part : {y, dx, dw, db})
+        results[round].insert(results[round].end(), part.begin(), part.end());
     }
     CHECK(same_bits(results[0], results[1]));
     CHECK(same_bits(results[0], results[2]));
