@@ -32,10 +32,9 @@ int64_t ceil_div(int64_t value, int64_t divisor) { return (value + divisor - 1) 
 
 /** Cuts `total` into equal parts of at most `limit`, each a multiple of `multiple` but the last. */
 struct Cut {
-  Cut(int64_t total, int64_t limit, int64_t multiple)
-      : total(total),
-        part(std::max<int64_t>(
-            multiple, up(ceil_div(total, ceil_div(std::max<int64_t>(total, 1), limit)), multiple))) {}
+  Cut(int64_t total, int64_t limit, int64_t multiple) : total(total), part(multiple) {
+    if (total > 0) part = up(ceil_div(total, ceil_div(total, limit)), multiple);
+  }
   int64_t parts() const { return ceil_div(total, part); }
   int64_t begin(int64_t index) const { return index * part; }
   int64_t size(int64_t index) const { return std::min(part, total - begin(index)); }
@@ -43,8 +42,8 @@ struct Cut {
   int64_t total, part;
 };
 
-/** c (m, columns) = or += a · b, one task per group of columns and part of the rows. `panel(group, k0, depth,
- * buffer)` yields the packed part of b. */
+/** c (m, columns) = or += a · b, one task per group of columns and part of the rows. `panel(j, columns, p,
+ * depth)` yields b packed from column j and row p on. */
 template <typename Panel>
 void multiply(ThreadPool& pool, const Inner& loops, const float* a, int64_t a_stride, float* c,
               int64_t c_stride, int64_t m, int64_t columns, int64_t depth, bool accumulate, const float* bias,
