@@ -7,8 +7,8 @@ import { readCsv } from './data/csv.js';
 import { type FileReader, readerFor } from './data/file.js';
 import { readJsonl } from './data/jsonl.js';
 import { sortedLabels } from './data/labels.js';
-import { type Columns, type DatasetRow, type FileRow, type Fingerprint, type Origin, type Row, labelOf, rowError, textOf } from './data/row.js';
-import { type SplitOptions, heldBack } from './data/split.js';
+import { type Columns, type DatasetRow, type FileRow, type Fingerprint, labelOf, type Origin, type Row, rowError, textOf } from './data/row.js';
+import { heldBack, type SplitOptions } from './data/split.js';
 import { ConfigError, DataError } from './errors.js';
 import { loadBase } from './runtime/load.js';
 
@@ -112,7 +112,11 @@ export class Dataset implements AsyncIterable<DatasetRow> {
 		}
 		const rows = await collect(this);
 		const { permutation } = loadBase();
-		const held = heldBack(rows.map(({ label }) => label), permutation(options.seed ?? 42, rows.length), options);
+		const held = heldBack(
+			rows.map(({ label }) => label),
+			permutation(options.seed ?? 42, rows.length),
+			options,
+		);
 		return {
 			train: Dataset.fromArray(rows.filter((_, row) => held[row] === 0)),
 			test: Dataset.fromArray(rows.filter((_, row) => held[row] === 1)),

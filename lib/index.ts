@@ -1,4 +1,4 @@
-export { Classifier, type ClassifierOptions, type PredictOptions, type Prediction, type RankedLabel } from './classifier.js';
+export { Classifier, type ClassifierOptions, type Prediction, type PredictOptions, type RankedLabel } from './classifier.js';
 export type { Label, Row } from './data/row.js';
 export type { SplitOptions } from './data/split.js';
 export { type DataInput, Dataset, type DatasetOptions, type DatasetStats } from './dataset.js';

@@ -86,7 +86,16 @@ describe('options', () => {
 
 	it('take the edges of their ranges, and data of every kind', () => {
 		const rows = [{ text: 'a', label: 1 }];
-		const edges = { learningRate: 1, warmupRatio: 1, adamBeta1: 0, maxGradNorm: 0, maxSteps: 1, maxLength: 2, seed: 2 ** 32 - 1, numTrainEpochs: 0.1 };
+		const edges = {
+			learningRate: 1,
+			warmupRatio: 1,
+			adamBeta1: 0,
+			maxGradNorm: 0,
+			maxSteps: 1,
+			maxLength: 2,
+			seed: 2 ** 32 - 1,
+			numTrainEpochs: 0.1,
+		};
 		for (const train of ['a.csv', new URL('file:///a.csv'), rows, rows.values(), Dataset.fromArray(rows)]) {
 			expect(problemsOf({ ...edges, train, eval: train })).toEqual([]);
 		}
@@ -109,7 +118,10 @@ describe('options', () => {
 	});
 
 	it('do not take names of properties of every object for options', () => {
-		expect(problemsOf({ train: 'a.csv', constructor: 1, toString: 2 })).toEqual(['There is no option `constructor`', 'There is no option `toString`']);
+		expect(problemsOf({ train: 'a.csv', constructor: 1, toString: 2 })).toEqual([
+			'There is no option `constructor`',
+			'There is no option `toString`',
+		]);
 	});
 
 	it('come from JSON under old and snake_case names, with one remark', () => {

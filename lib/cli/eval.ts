@@ -1,7 +1,7 @@
 /** distiltune eval */
 import { Classifier } from '../classifier.js';
-import { Dataset } from '../dataset.js';
 import type { DatasetRow } from '../data/row.js';
+import { Dataset } from '../dataset.js';
 import { Tally } from '../report/metrics.js';
 import type { Output } from './output.js';
 
@@ -26,7 +26,10 @@ export async function evalVerb(folder: string, flags: EvalFlags, output: Output)
 		let waiting: DatasetRow[] = [];
 		let truncated = 0;
 		const measureWaiting = async () => {
-			const predictions = await classifier.predict(waiting.map(({ text }) => text), flags.maxLength === undefined ? {} : { maxLength: flags.maxLength });
+			const predictions = await classifier.predict(
+				waiting.map(({ text }) => text),
+				flags.maxLength === undefined ? {} : { maxLength: flags.maxLength },
+			);
 			for (const [index, { label, scores, truncated: cut }] of predictions.entries()) {
 				const actual = waiting[index]?.label ?? '';
 				tally.add(classOf.get(actual) ?? 0, classOf.get(label) ?? 0, -Math.log(scores[actual] ?? 0));

@@ -34,10 +34,15 @@ export function addTrainingFlags(command: Command): Command {
 }
 
 /** What the flags, the words left over and the JSON file ask for; not yet checked. `remark` is for people. */
-export async function trainingConfig(flags: Readonly<Record<string, unknown>>, leftOver: readonly string[]): Promise<{ config: TrainerConfig; remark?: string }> {
+export async function trainingConfig(
+	flags: Readonly<Record<string, unknown>>,
+	leftOver: readonly string[],
+): Promise<{ config: TrainerConfig; remark?: string }> {
 	const { config: file, evalSplit, json: _json, quiet: _quiet, ...named } = flags;
 	const { config: fromFile, remark } = typeof file === 'string' ? fromConfigFile(await readJson(file)) : { config: {} };
-	const fromFlags = Object.fromEntries(Object.entries(named).map(([name, value]) => [name, valueOf((optionTable as Record<string, OptionSpec>)[name], value)]));
+	const fromFlags = Object.fromEntries(
+		Object.entries(named).map(([name, value]) => [name, typedValue((optionTable as Record<string, OptionSpec>)[name], value)]),
+	);
 	if (evalSplit !== undefined) {
 		if (named.eval !== undefined) throw new ConfigError('OPTIONS_INVALID', 'Expected one of --eval and --eval-split, got both');
 		fromFlags.eval = { split: asNumber(evalSplit) };
@@ -47,7 +52,7 @@ export async function trainingConfig(flags: Readonly<Record<string, unknown>>, l
 	return remark === undefined ? { config } : { config, remark };
 }
 
-function valueOf(spec: OptionSpec | undefined, value: unknown): unknown {
+function typedValue(spec: OptionSpec | undefined, value: unknown): unknown {
 	if (spec?.kind === 'integer' || spec?.kind === 'number') return asNumber(value);
 	if (spec?.kind === 'list' && typeof value === 'string') return value.split(',');
 	return value;

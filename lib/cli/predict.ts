@@ -1,7 +1,8 @@
 /** distiltune predict */
+
+import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
 import { rename, rm } from 'node:fs/promises';
-import { once } from 'node:events';
 
 import { Classifier } from '../classifier.js';
 import { readTexts } from '../data/file.js';
@@ -21,8 +22,10 @@ export interface PredictFlags {
 const AT_ONCE = 256;
 
 export async function predictVerb(folder: string, texts: readonly string[], flags: PredictFlags, output: Output): Promise<void> {
-	if ((texts.length > 0) === (flags.input !== undefined)) {
-		throw new ConfigError('OPTIONS_INVALID', `Expected texts or --input, got ${texts.length > 0 ? 'both' : 'neither'}`, { hint: `distiltune predict ${folder} "I feel fine"` });
+	if (texts.length > 0 === (flags.input !== undefined)) {
+		throw new ConfigError('OPTIONS_INVALID', `Expected texts or --input, got ${texts.length > 0 ? 'both' : 'neither'}`, {
+			hint: `distiltune predict ${folder} "I feel fine"`,
+		});
 	}
 	const classifier = await Classifier.load(folder, flags.threads === undefined ? {} : { threads: flags.threads });
 	const sink = flags.output === undefined ? undefined : await openSink(flags.output);
@@ -57,7 +60,10 @@ export async function predictVerb(folder: string, texts: readonly string[], flag
 }
 
 /** Texts of the command line, else of --input, whose `-` is standard input. */
-export function textsOf(texts: readonly string[], { input, textColumn }: { readonly input?: string; readonly textColumn: string }): AsyncIterable<string | DataError> | Iterable<string> {
+export function textsOf(
+	texts: readonly string[],
+	{ input, textColumn }: { readonly input?: string; readonly textColumn: string },
+): AsyncIterable<string | DataError> | Iterable<string> {
 	if (input === undefined) return texts;
 	return readTexts(input, textColumn, input === '-' ? process.stdin : undefined);
 }

@@ -30,7 +30,9 @@ export class Progress {
 			case 'trainBegin':
 				this.#begin = event;
 				this.#startedMs = performance.now();
-				this.#line(`Training ${event.model} on ${event.rows} rows: ${event.labels.join(', ')}; ${event.totalSteps} steps, ${event.stepsPerEpoch} an epoch`);
+				this.#line(
+					`Training ${event.model} on ${event.rows} rows: ${event.labels.join(', ')}; ${event.totalSteps} steps, ${event.stepsPerEpoch} an epoch`,
+				);
 				break;
 			case 'step':
 				this.#step = event.step;
@@ -45,7 +47,9 @@ export class Progress {
 				this.#endEvaluation();
 				this.#evaluations = { done: this.#evaluations.done + 1, seconds: this.#evaluations.seconds + event.seconds };
 				const { loss, accuracy } = event.metrics;
-				this.#line(`Step ${event.step}, epoch ${round(event.epoch)}: validation loss ${loss.toFixed(4)}, accuracy ${accuracy.toFixed(4)} on ${event.rows} rows in ${event.seconds.toFixed(1)} s`);
+				this.#line(
+					`Step ${event.step}, epoch ${round(event.epoch)}: validation loss ${loss.toFixed(4)}, accuracy ${accuracy.toFixed(4)} on ${event.rows} rows in ${event.seconds.toFixed(1)} s`,
+				);
 				break;
 			}
 			case 'warning':

@@ -36,7 +36,9 @@ async function quickstart(output: Output, options: { readonly maxSteps: number; 
 	const record = JSON.parse(await readFile(join(outputDir, 'run.json'), 'utf8')) as RunRecord;
 	const { stepsPerSecond, trainSeconds, peakRssBytes } = timings;
 	console.log(`\n${trainingTable(record.evaluations)}\n`);
-	console.log(`${stepsPerSecond.toFixed(2)} steps/s, ${trainSeconds.toFixed(0)} s with evaluation, at most ${Math.round(peakRssBytes / 1e6)} MB of memory\n`);
+	console.log(
+		`${stepsPerSecond.toFixed(2)} steps/s, ${trainSeconds.toFixed(0)} s with evaluation, at most ${Math.round(peakRssBytes / 1e6)} MB of memory\n`,
+	);
 
 	console.log('A new process opens the saved folder:');
 	const main = fileURLToPath(new URL('main.js', import.meta.url));
@@ -56,7 +58,10 @@ function settings(): { readonly maxSteps: number; readonly seed: number; readonl
 		});
 		return { maxSteps: Number(values['max-steps']), seed: Number(values.seed), outputDir: values['output-dir'], quiet: values.quiet };
 	} catch (cause) {
-		throw new ConfigError('OPTIONS_INVALID', (cause as Error).message, { cause, hint: 'npm run quickstart -- [--max-steps N] [--seed N] [--output-dir DIR] [--quiet]' });
+		throw new ConfigError('OPTIONS_INVALID', (cause as Error).message, {
+			cause,
+			hint: 'npm run quickstart -- [--max-steps N] [--seed N] [--output-dir DIR] [--quiet]',
+		});
 	}
 }
 

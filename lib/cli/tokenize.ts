@@ -12,8 +12,10 @@ export interface TokenizeFlags {
 
 /** One JSON object a line, with or without --json: { ids, tokens, offsets } or { error }. */
 export async function tokenizeVerb(model: string, texts: readonly string[], flags: TokenizeFlags, output: Output): Promise<void> {
-	if ((texts.length > 0) === (flags.input !== undefined)) {
-		throw new ConfigError('OPTIONS_INVALID', `Expected texts or --input, got ${texts.length > 0 ? 'both' : 'neither'}`, { hint: `distiltune tokenize ${model} "I feel fine"` });
+	if (texts.length > 0 === (flags.input !== undefined)) {
+		throw new ConfigError('OPTIONS_INVALID', `Expected texts or --input, got ${texts.length > 0 ? 'both' : 'neither'}`, {
+			hint: `distiltune tokenize ${model} "I feel fine"`,
+		});
 	}
 	const tokenizer = await Tokenizer.load(model);
 	try {

@@ -1,5 +1,5 @@
 /** distiltune train */
-import { type TrainerConfig, Trainer, type TrainResult } from '../index.js';
+import { Trainer, type TrainerConfig, type TrainResult } from '../index.js';
 import { resolveConfig } from '../options.js';
 import { flagOf, trainingConfig } from './flags.js';
 import { interruptible } from './interrupt.js';

@@ -26,7 +26,11 @@ async function openFile(path: string): Promise<FileHandle> {
 	} catch (cause) {
 		const { code } = cause as NodeJS.ErrnoException;
 		if (code === 'ENOENT' || code === 'ENOTDIR') {
-			throw new DataError('FILE_NOT_FOUND', `There is no file ${path}`, { file: path, cause, hint: 'check the spelling; relative paths start at the current folder' });
+			throw new DataError('FILE_NOT_FOUND', `There is no file ${path}`, {
+				file: path,
+				cause,
+				hint: 'check the spelling; relative paths start at the current folder',
+			});
 		}
 		throw new DataError('FILE_UNREADABLE', `${path} cannot be read (${code ?? 'unknown reason'})`, { file: path, cause });
 	}

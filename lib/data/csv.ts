@@ -1,9 +1,9 @@
 /** CSV as RFC 4180 has it, row by row, with the line each row begins on. */
-import { Readable, pipeline } from 'node:stream';
+import { pipeline, Readable } from 'node:stream';
 
 import { DataError } from '../errors.js';
 import { MAX_ROW_BYTES } from './bytes.js';
-import { type Columns, type FileRow, type Origin, columnMissing, rowError } from './row.js';
+import { type Columns, columnMissing, type FileRow, type Origin, rowError } from './row.js';
 
 interface Parsed {
 	readonly record: string[];
@@ -52,7 +52,8 @@ export async function* readCsv(chunks: AsyncIterable<Buffer>, columns: Columns, 
 	} catch (cause) {
 		throw cause instanceof DataError ? cause : sentenceFor(cause, origin, parsedTo + 1);
 	}
-	if (place === undefined) throw new DataError('FILE_EMPTY', `${origin.name} holds nothing but blank lines: expected a header and rows`, { file: origin.name });
+	if (place === undefined)
+		throw new DataError('FILE_EMPTY', `${origin.name} holds nothing but blank lines: expected a header and rows`, { file: origin.name });
 	if (rows === 0) throw new DataError('NO_ROWS', `${origin.name} has a header and no rows`, { file: origin.name });
 }
 
@@ -73,7 +74,13 @@ function sentenceFor(cause: unknown, origin: Origin, line: number): unknown {
 			return rowError('ROW_TOO_LONG', origin, line, 'the row is longer than 16 MB', 'look for a double quote that is not closed');
 		case 'CSV_INVALID_CLOSING_QUOTE':
 		case 'INVALID_OPENING_QUOTE':
-			return rowError('QUOTE_MISPLACED', origin, line, 'a double quote stands inside a field', 'write a quote inside a field as "" and put the field between double quotes');
+			return rowError(
+				'QUOTE_MISPLACED',
+				origin,
+				line,
+				'a double quote stands inside a field',
+				'write a quote inside a field as "" and put the field between double quotes',
+			);
 		default:
 			return cause;
 	}

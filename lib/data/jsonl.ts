@@ -1,7 +1,7 @@
 /** JSON lines: one object a line. */
 import { DataError } from '../errors.js';
 import { MAX_ROW_BYTES } from './bytes.js';
-import { type Columns, type FileRow, type Origin, columnMissing, rowError } from './row.js';
+import { type Columns, columnMissing, type FileRow, type Origin, rowError } from './row.js';
 
 /** Rows of the file; a line that is no object, or lacks a key, comes as the DataError it is. Blank lines are passed over. */
 export async function* readJsonl(chunks: AsyncIterable<Buffer>, columns: Columns, origin: Origin): AsyncGenerator<FileRow | DataError> {

@@ -1,6 +1,7 @@
 /** A data set as the model reads it: token ids of all rows end to end, tokenized once. */
-import type { DatasetRow } from '../data/row.js';
+
 import { sortedLabels } from '../data/labels.js';
+import type { DatasetRow } from '../data/row.js';
 import type { RaggedBatch, RaggedEncoding } from '../runtime/native.js';
 
 /** Rows laid end to end; row r is ids[offsets[r] .. offsets[r + 1]). */
@@ -77,6 +78,23 @@ export async function readExamples(rows: AsyncIterable<DatasetRow>, options: Rea
 	return { examples: { ...joined(parts), classes: Int32Array.from(classes, (index) => renumber[index] ?? 0) }, labels, remarks };
 }
 
+/** What a run says of the rows it read from `source`. */
+export function warningsOf({ empty, truncated, withNul }: Remarks, source: string, maxLength: number): { code: string; message: string }[] {
+	const texts = (count: number) => (count === 1 ? '1 text' : `${count} texts`);
+	const remarks = [
+		{ code: 'TEXT_EMPTY', count: empty, ending: `${empty === 1 ? 'is' : 'are'} empty and will be read as [CLS] [SEP]` },
+		{ code: 'TEXT_TRUNCATED', count: truncated, ending: `${truncated === 1 ? 'was' : 'were'} cut to ${maxLength} tokens` },
+		{ code: 'TEXT_WITH_NUL', count: withNul, ending: `${withNul === 1 ? 'holds' : 'hold'} NUL bytes, which are left out` },
+	];
+	return remarks.filter(({ count }) => count > 0).map(({ code, count, ending }) => ({ code, message: `${texts(count)} of ${source} ${ending}` }));
+}
+
+/** The rows with these numbers, in this order, as examples of their own. */
+export function subset(examples: Examples, rows: Int32Array): Examples {
+	const { ids, offsets, labels } = pack(examples, rows);
+	return { ids, offsets, classes: labels };
+}
+
 /** A batch of the rows with these numbers, in this order. */
 export function pack({ ids, offsets, classes }: Examples, rows: Int32Array): Required<RaggedBatch> {
 	const batchOffsets = new Int32Array(rows.length + 1);
@@ -95,7 +113,10 @@ function joined(parts: readonly RaggedEncoding[]): { ids: Int32Array; offsets: I
 	let row = 0;
 	for (const part of parts) {
 		ids.set(part.ids, token);
-		offsets.set(part.offsets.map((offset) => offset + token), row);
+		offsets.set(
+			part.offsets.map((offset) => offset + token),
+			row,
+		);
 		token += part.ids.length;
 		row += part.offsets.length - 1;
 	}

@@ -1,4 +1,5 @@
 /** Which rows make which optimizer step. */
+import { DataError } from '../errors.js';
 
 export interface PlanOptions {
 	readonly perDeviceTrainBatchSize: number;
@@ -18,12 +19,17 @@ export interface Plan {
 	readonly epochs: number;
 }
 
+/** Throws DataError TOO_FEW_ROWS where leaving out the short last batch leaves none. */
 export function planOf(rows: number, options: PlanOptions): Plan {
 	const batches = rows / options.perDeviceTrainBatchSize;
 	const batchesPerEpoch = options.dataloaderDropLast ? Math.floor(batches) : Math.ceil(batches);
+	if (batchesPerEpoch === 0) {
+		const sentence = `Expected at least one full batch of ${options.perDeviceTrainBatchSize} rows, got ${rows}, and dataloaderDropLast leaves out the rest`;
+		throw new DataError('TOO_FEW_ROWS', sentence);
+	}
 	const stepsPerEpoch = Math.ceil(batchesPerEpoch / options.gradientAccumulationSteps);
 	const totalSteps = options.maxSteps > 0 ? options.maxSteps : Math.ceil(options.numTrainEpochs * stepsPerEpoch);
-	return { batchesPerEpoch, stepsPerEpoch, totalSteps, epochs: stepsPerEpoch === 0 ? 0 : Math.ceil(totalSteps / stepsPerEpoch) };
+	return { batchesPerEpoch, stepsPerEpoch, totalSteps, epochs: Math.ceil(totalSteps / stepsPerEpoch) };
 }
 
 /**

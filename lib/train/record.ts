@@ -4,6 +4,7 @@ import { cpus, totalmem } from 'node:os';
 import type { Fingerprint } from '../data/row.js';
 import type { BaseAddon } from '../runtime/native.js';
 import type { Evaluation, LogEntry, Position, Timings, TrainerEvent } from './events.js';
+import type { LoopEnd } from './loop.js';
 
 export interface EpochLoss extends Position {
 	/** Mean over the batches of the epoch. */
@@ -15,6 +16,8 @@ export interface RunRecord {
 	readonly status: 'finished' | 'interrupted';
 	readonly config: Readonly<Record<string, unknown>>;
 	readonly labels: readonly string[];
+	/** Parameters the model to start from did not have. */
+	readonly drawnFromSeed: readonly string[];
 	readonly versions: { readonly distiltune: string; readonly node: string; readonly libtorch: string };
 	readonly machine: Readonly<Record<string, string | number>>;
 	readonly data: { readonly train: Fingerprint; readonly eval?: Fingerprint | { readonly split: number; readonly rows: number } };
@@ -50,6 +53,12 @@ export function machineOf(base: BaseAddon): Record<string, string | number> {
 }
 
 /** Memory this process has held at most. */
-export function peakRssBytes(): number {
+function peakRssBytes(): number {
 	return process.resourceUsage().maxRSS * 1024;
+}
+
+/** Speed of a run that took `trainSeconds`, evaluations included. */
+export function timingsOf(trainSeconds: number, end: LoopEnd, evaluations: readonly Evaluation[]): Timings {
+	const seconds = trainSeconds - evaluations.reduce((sum, evaluation) => sum + evaluation.seconds, 0);
+	return { trainSeconds, stepsPerSecond: end.step / seconds, tokensPerSecond: end.tokens / seconds, peakRssBytes: peakRssBytes() };
 }

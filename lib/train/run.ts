@@ -3,10 +3,10 @@
 export type Run<Event, Result> = Promise<Result> & AsyncIterable<Event>;
 
 /**
- * Drives `events` to its end. An iterator gets every event from the moment it is asked for, at its own pace, and ends as the
+ * Drives `events` to its end; `onEvent` sees each before anyone else. An iterator gets every event from the moment it is asked for, at its own pace, and ends as the
  * promise does: with the result, or by throwing. Leaving an iterator early does not stop the run.
  */
-export function drive<Event, Result>(events: AsyncGenerator<Event, Result>): Run<Event, Result> {
+export function drive<Event, Result>(events: AsyncGenerator<Event, Result>, onEvent: (event: Event) => void = () => {}): Run<Event, Result> {
 	const followers = new Set<Follower<Event>>();
 	let settled = false;
 	const result = (async () => {
@@ -14,6 +14,7 @@ export function drive<Event, Result>(events: AsyncGenerator<Event, Result>): Run
 			for (;;) {
 				const next = await events.next();
 				if (next.done === true) return next.value;
+				onEvent(next.value);
 				for (const follower of followers) follower.push(next.value);
 			}
 		} catch (error) {

@@ -1,7 +1,10 @@
 /** Step -> learning rate, as Transformers' schedules compute it in double. */
 
 /** Steps spent warming up: the number where one is given, else the share of all steps, rounded up. */
-export function warmupLength(totalSteps: number, { warmupSteps, warmupRatio }: { readonly warmupSteps: number; readonly warmupRatio: number }): number {
+export function warmupLength(
+	totalSteps: number,
+	{ warmupSteps, warmupRatio }: { readonly warmupSteps: number; readonly warmupRatio: number },
+): number {
 	return warmupSteps > 0 ? warmupSteps : Math.ceil(totalSteps * warmupRatio);
 }
 

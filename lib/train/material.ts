@@ -1,0 +1,97 @@
+/** The rows of a run, read, tokenized and cut in two where that was asked for. */
+import { requireTwoLabels } from '../data/labels.js';
+import type { DatasetRow, Fingerprint } from '../data/row.js';
+import { heldBack } from '../data/split.js';
+import type { Dataset } from '../dataset.js';
+import { DataError } from '../errors.js';
+import type { RaggedEncoding } from '../runtime/native.js';
+import { type Examples, type ReadResult, readExamples, subset, warningsOf } from './examples.js';
+import type { RunRecord } from './record.js';
+
+export interface Material {
+	readonly train: Examples;
+	readonly eval: Examples | undefined;
+	readonly labels: readonly string[];
+	readonly data: RunRecord['data'];
+	readonly warnings: readonly { readonly code: string; readonly message: string }[];
+}
+
+export interface ReadingOptions {
+	readonly encode: (texts: readonly string[]) => Promise<RaggedEncoding>;
+	readonly maxLength: number;
+	readonly truncation: 'warn' | 'silent' | 'error';
+	/** Asked before each portion of texts; throws to end the reading. */
+	readonly stopIfAborted: () => void;
+}
+
+export interface Sources {
+	readonly train: Dataset;
+	readonly eval: Dataset | { readonly split: number } | undefined;
+	readonly labels: readonly string[] | undefined;
+	readonly permutation: (seed: number, n: number) => Int32Array;
+	readonly dataSeed: number;
+}
+
+export async function gather(sources: Sources, options: ReadingOptions): Promise<Material> {
+	const { train } = sources;
+	const read = await readRows(train, sources.labels, options);
+	const { examples, labels } = read;
+	requireTwoLabels(labels, train.source);
+	const warnings = warningsFor(read, train, options);
+	const data = { train: train.fingerprint as Fingerprint };
+	if (sources.eval === undefined) return { train: examples, eval: undefined, labels, data, warnings };
+	if ('split' in sources.eval && typeof sources.eval.split === 'number') {
+		const { split } = sources.eval;
+		const [kept, held] = cut(examples, labels, split, sources);
+		if (held.classes.length === 0) {
+			throw new DataError(
+				'TOO_FEW_ROWS',
+				`Expected rows enough in ${train.source} to hold back a share of ${split}, got ${examples.classes.length}`,
+				{
+					file: train.source,
+				},
+			);
+		}
+		return { train: kept, eval: held, labels, data: { ...data, eval: { split, rows: held.classes.length } }, warnings };
+	}
+	const dataset = sources.eval as Dataset;
+	const other = await readRows(dataset, labels, options);
+	return {
+		train: examples,
+		eval: other.examples,
+		labels,
+		data: { ...data, eval: dataset.fingerprint as Fingerprint },
+		warnings: [...warnings, ...warningsFor(other, dataset, options)],
+	};
+}
+
+/** Rows of `dataset` as the model reads them; a label that is not among `labels`, where they are given, is a DataError. */
+export function readRows(dataset: Dataset, labels: readonly string[] | undefined, options: ReadingOptions): Promise<ReadResult> {
+	const unknown = ({ line, label }: DatasetRow) =>
+		dataset.error('LABEL_UNKNOWN', line, `label ${JSON.stringify(label)} is not one of ${(labels ?? []).join(', ')}`);
+	const tooLong = ({ line }: DatasetRow) =>
+		dataset.error('TEXT_TOO_LONG', line, `the text has more than ${options.maxLength} tokens`, 'raise maxLength, or set truncation to warn');
+	return readExamples(dataset, {
+		encode: options.encode,
+		labels,
+		onUnknownLabel: unknown,
+		onTruncated: options.truncation === 'error' ? tooLong : undefined,
+		stopIfAborted: options.stopIfAborted,
+	});
+}
+
+function cut(examples: Examples, labels: readonly string[], share: number, { permutation, dataSeed }: Sources): [Examples, Examples] {
+	const names = Array.from(examples.classes, (index) => labels[index] ?? '');
+	const held = heldBack(names, permutation(dataSeed, names.length), { test: share });
+	const rows = Int32Array.from(held.keys());
+	const part = (flag: number) =>
+		subset(
+			examples,
+			rows.filter((row) => held[row] === flag),
+		);
+	return [part(0), part(1)];
+}
+
+function warningsFor({ remarks }: ReadResult, dataset: Dataset, { maxLength, truncation }: ReadingOptions) {
+	return warningsOf(truncation === 'silent' ? { ...remarks, truncated: 0 } : remarks, dataset.source, maxLength);
+}

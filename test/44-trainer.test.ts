@@ -1,0 +1,351 @@
+import { createHash } from 'node:crypto';
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import {
+	AbortError,
+	Classifier,
+	ConfigError,
+	DataError,
+	ModelError,
+	type Row,
+	Trainer,
+	type TrainerConfig,
+	type TrainerEvent,
+} from '../lib/index.js';
+import { readConfig } from '../lib/model/config.js';
+import type { RunRecord } from '../lib/train/record.js';
+import { fixture } from './models.js';
+
+const tiny = fixture('tiny-model');
+const labels = ['calm', 'worried', 'alarmed'];
+const signs = ['friend happy free', 'alone tired sad', 'lost force bad'];
+/** Each label has words of its own, so that a few epochs are enough to tell them apart. */
+const rows: Row[] = Array.from({ length: 60 }, (_, row) => ({
+	text: `${row % 7 === 0 ? 'the ' : ''}${signs[row % 3]
+		?.split(' ')
+		.slice(row % 2)
+		.join(' ')} feeling ${'and so '.repeat(row % 5)}`,
+	label: labels[row % 3] as string,
+}));
+const settings = { model: tiny, train: rows, labels, learningRate: 3e-4, numTrainEpochs: 4, threads: 1 } satisfies TrainerConfig;
+
+let folder: string;
+let trained: string;
+let story: TrainerEvent[];
+beforeAll(async () => {
+	folder = mkdtempSync(join(tmpdir(), 'distiltune-trainer-'));
+	trained = join(folder, 'trained');
+	story = [];
+	await using trainer = new Trainer({
+		...settings,
+		learningRate: 5e-4,
+		numTrainEpochs: 12,
+		eval: { split: 0.2 },
+		outputDir: trained,
+		loggingSteps: 10,
+	});
+	const run = trainer.fit();
+	for await (const event of run) story.push(event);
+	await run;
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const sha256 = (path: string) => createHash('sha256').update(readFileSync(path)).digest('hex');
+const recordOf = (path: string): RunRecord => JSON.parse(readFileSync(join(path, 'run.json'), 'utf8'));
+let runs = 0;
+
+/** Runs to the end in a folder of its own. */
+async function fitted(changes: Partial<TrainerConfig>): Promise<string> {
+	const outputDir = changes.outputDir ?? join(folder, `run-${runs++}`);
+	await using trainer = new Trainer({ ...settings, ...changes, outputDir });
+	await trainer.fit();
+	return outputDir;
+}
+
+async function refusal(changes: Partial<TrainerConfig>): Promise<unknown> {
+	return fitted(changes).then(
+		() => expect.fail('the run was not refused'),
+		(error: unknown) => error,
+	);
+}
+
+describe('a run', () => {
+	it('tells its story in order', () => {
+		const types = story.map(({ type }) => type);
+		expect(types.slice(0, 3)).toEqual(['trainBegin', 'epochBegin', 'step']);
+		expect(types.slice(-3)).toEqual(['evaluate', 'save', 'trainEnd']);
+		const count = (wanted: string) => types.filter((type) => type === wanted).length;
+		expect([count('epochBegin'), count('step'), count('log'), count('epochEnd'), count('evaluate')]).toEqual([12, 72, 7, 12, 12]);
+		expect(story[0]).toMatchObject({ labels, rows: 48, evalRows: 12, stepsPerEpoch: 6, totalSteps: 72, epochs: 12 });
+	});
+
+	it('learns', () => {
+		const evaluations = story.filter((event) => event.type === 'evaluate');
+		expect(evaluations.at(-1)?.metrics.accuracy).toBeGreaterThan(0.9);
+		expect(evaluations.at(-1)?.metrics.loss).toBeLessThan(evaluations[0]?.metrics.loss ?? 0);
+		expect(evaluations[0]?.labels).toMatchObject({ calm: { support: 4 }, worried: { support: 4 }, alarmed: { support: 4 } });
+	});
+
+	it('leaves a folder of the files Transformers would leave, and its record', async () => {
+		expect(readdirSync(trained).sort()).toEqual([
+			...['config.json', 'model.safetensors', 'run.json', 'special_tokens_map.json', 'tokenizer.json', 'tokenizer_config.json', 'vocab.txt'],
+		]);
+		expect((await readConfig(trained)).labels).toEqual(labels);
+		expect(readdirSync(folder).filter((name) => name.includes('.tmp-'))).toEqual([]);
+	});
+
+	it('writes one record, whose numbers are those that were told', () => {
+		const record = recordOf(trained);
+		const told = <Type extends TrainerEvent['type']>(type: Type) =>
+			story.filter((event) => event.type === type).map(({ type: _, ...rest }) => JSON.parse(JSON.stringify(rest)));
+		expect(record.history).toEqual(told('log'));
+		expect(record.evaluations).toEqual(told('evaluate'));
+		expect(record.epochs).toEqual(told('epochEnd'));
+		expect(record).toMatchObject({
+			...{ format: 1, status: 'finished', labels, steps: 72, warnings: [], drawnFromSeed: [] },
+			config: { model: tiny, train: 'rows in memory', eval: { split: 0.2 }, learningRate: 5e-4, maxLength: 128, seed: 42 },
+			data: { train: { rows: 60, sha256: expect.stringMatching(/^[0-9a-f]{64}$/) }, eval: { split: 0.2, rows: 12 } },
+		});
+		expect(record.timings.peakRssBytes).toBeGreaterThan(1e6);
+		expect(record.timings.stepsPerSecond).toBeGreaterThan(0);
+	});
+
+	it('measures what the saved model says of the same rows', async () => {
+		const outputDir = await fitted({ eval: rows, numTrainEpochs: 2 });
+		await using classifier = await Classifier.load(outputDir);
+		const predictions = await classifier.predict(rows.map(({ text }) => text));
+		const losses = predictions.map(({ scores }, row) => -Math.log(scores[rows[row]?.label as string] as number));
+		const right = predictions.filter(({ label }, row) => label === rows[row]?.label).length;
+		const metrics = recordOf(outputDir).evaluations.at(-1)?.metrics;
+		expect(metrics?.accuracy).toBe(right / rows.length);
+		// Two forward passes in float32 over the same weights: 2.4 times the distance measured between such passes.
+		expect(metrics?.loss).toBeCloseTo(losses.reduce((sum, loss) => sum + loss, 0) / rows.length, 5);
+	});
+
+	it('ends in the same bytes for the same seed, for any number of threads, and in others for another', async () => {
+		const bytes = async (changes: Partial<TrainerConfig>) => sha256(join(await fitted({ numTrainEpochs: 1, ...changes }), 'model.safetensors'));
+		const first = await bytes({});
+		expect(await bytes({})).toBe(first);
+		expect(await bytes({ threads: 2 })).toBe(first);
+		expect(await bytes({ eval: rows })).toBe(first);
+		expect(await bytes({ seed: 43 })).not.toBe(first);
+		expect(await bytes({ dataSeed: 43 })).not.toBe(first);
+	});
+
+	it('starts from the beginning each time it is asked for', async () => {
+		const outputDir = join(folder, 'again');
+		await using trainer = new Trainer({ ...settings, train: rows.values(), numTrainEpochs: 1, outputDir });
+		await trainer.fit();
+		const first = sha256(join(outputDir, 'model.safetensors'));
+		await trainer.fit();
+		expect(sha256(join(outputDir, 'model.safetensors'))).toBe(first);
+		expect(trainer.state).toEqual({ step: 8, epoch: 1, running: false });
+	});
+
+	it('draws a head for other labels where the model to start from has none', async () => {
+		const body = join(folder, 'body');
+		cpSync(tiny, body, { recursive: true });
+		withoutHead(join(body, 'model.safetensors'));
+		const outputDir = await fitted({ model: body, labels: ['alarmed', 'worried', 'calm', 'unknown'], numTrainEpochs: 1 });
+		expect(recordOf(outputDir).drawnFromSeed).toEqual(['pre_classifier.weight', 'pre_classifier.bias', 'classifier.weight', 'classifier.bias']);
+		expect((await readConfig(outputDir)).labels).toEqual(['alarmed', 'worried', 'calm', 'unknown']);
+	});
+
+	it('reads files and memory alike', async () => {
+		const file = join(folder, 'rows.csv');
+		writeFileSync(file, `text,label\n${rows.map(({ text, label }) => `${text},${label}\n`).join('')}`);
+		const jsonl = join(folder, 'rows.jsonl');
+		writeFileSync(jsonl, rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
+		const [fromMemory, fromCsv, fromJsonl] = [
+			await fitted({ numTrainEpochs: 1 }),
+			await fitted({ numTrainEpochs: 1, train: file }),
+			await fitted({ numTrainEpochs: 1, train: jsonl }),
+		];
+		expect(sha256(join(fromCsv, 'model.safetensors'))).toBe(sha256(join(fromMemory, 'model.safetensors')));
+		expect(sha256(join(fromJsonl, 'model.safetensors'))).toBe(sha256(join(fromMemory, 'model.safetensors')));
+		expect(recordOf(fromCsv).data.train).toEqual({ source: file, rows: 60, sha256: sha256(file) });
+	});
+
+	it('tells and records what was odd about the rows', async () => {
+		const odd = [
+			{ text: '', label: 'calm' },
+			{ text: ' ', label: 'worried' },
+			{ text: 'a\0b', label: 'calm' },
+			{ text: 'the '.repeat(300_000), label: 'alarmed' },
+		];
+		expect(recordOf(await fitted({ train: odd, numTrainEpochs: 1 })).warnings).toEqual([
+			{ code: 'TEXT_EMPTY', message: '2 texts of rows in memory are empty and will be read as [CLS] [SEP]' },
+			{ code: 'TEXT_TRUNCATED', message: '1 text of rows in memory was cut to 128 tokens' },
+			{ code: 'TEXT_WITH_NUL', message: '1 text of rows in memory holds NUL bytes, which are left out' },
+		]);
+		expect(recordOf(await fitted({ train: odd, numTrainEpochs: 1, truncation: 'silent' })).warnings.map(({ code }) => code)).toEqual([
+			'TEXT_EMPTY',
+			'TEXT_WITH_NUL',
+		]);
+	});
+
+	it('takes a row of exactly the longest length uncut, and cuts the one that is a token longer', async () => {
+		const exact = (tokens: number) => [...rows, { text: 'the '.repeat(tokens - 2), label: 'calm' }];
+		expect(recordOf(await fitted({ train: exact(128), maxSteps: 1 })).warnings).toEqual([]);
+		expect(recordOf(await fitted({ train: exact(129), maxSteps: 1 })).warnings.map(({ code }) => code)).toEqual(['TEXT_TRUNCATED']);
+	});
+});
+
+describe('a run that is stopped', () => {
+	it('saves the model as it is, then rejects with where it is', async () => {
+		const outputDir = join(folder, 'stopped');
+		await using trainer = new Trainer({ ...settings, outputDir });
+		const controller = new AbortController();
+		const run = trainer.fit({ signal: controller.signal });
+		const seen: string[] = [];
+		const error = await (async () => {
+			for await (const event of run) {
+				seen.push(event.type);
+				if (event.type === 'step' && event.step === 3) controller.abort('enough');
+			}
+		})().catch((reason: unknown) => reason);
+		expect(error).toBeInstanceOf(AbortError);
+		expect(error).toMatchObject({ name: 'AbortError', code: 'ABORTED', checkpoint: outputDir, cause: 'enough' });
+		await expect(run).rejects.toBe(error);
+		expect(seen.at(-1)).toBe('save');
+		const record = recordOf(outputDir);
+		expect(record.status).toBe('interrupted');
+		expect(record.steps).toBe(seen.filter((type) => type === 'step').length);
+		await using classifier = await Classifier.load(outputDir);
+		expect((await classifier.predict('happy')).tokens).toBe(3);
+		expect(trainer.state.running).toBe(false);
+	});
+
+	it('saves nothing where it had not begun', async () => {
+		const outputDir = join(folder, 'unbegun');
+		await using trainer = new Trainer({ ...settings, outputDir });
+		await expect(trainer.fit({ signal: AbortSignal.abort() })).rejects.toMatchObject({ code: 'ABORTED', checkpoint: undefined });
+		expect(existsSync(join(outputDir, 'config.json'))).toBe(false);
+	});
+
+	it('stops within an evaluation too', async () => {
+		const outputDir = join(folder, 'measuring');
+		await using trainer = new Trainer({ ...settings, eval: Array(50).fill(rows).flat(), perDeviceEvalBatchSize: 1, numTrainEpochs: 1, outputDir });
+		const controller = new AbortController();
+		const run = trainer.fit({ signal: controller.signal });
+		for await (const event of run) {
+			if (event.type === 'epochEnd') break;
+		}
+		controller.abort();
+		await expect(run).rejects.toMatchObject({ checkpoint: outputDir });
+		expect(recordOf(outputDir)).toMatchObject({ status: 'interrupted', steps: 8, evaluations: [] });
+	});
+});
+
+describe('a run is refused', () => {
+	const unseen = [{ text: 'a', label: 'calm ' }];
+	it.each<[string, Partial<TrainerConfig>, new (...args: never[]) => Error, string, string]>([
+		[
+			'a label at eval that training does not know',
+			{ eval: unseen },
+			DataError,
+			'LABEL_UNKNOWN',
+			'Row 1 of rows in memory: label "calm " is not one of calm, worried, alarmed',
+		],
+		['a label that is not among those named', { train: [...rows, ...unseen] }, DataError, 'LABEL_UNKNOWN', 'Row 61'],
+		[
+			'one class only',
+			{ train: rows.filter(({ label }) => label === 'calm'), labels: undefined as never },
+			DataError,
+			'ONE_CLASS',
+			'Expected at least two labels in rows in memory, found only "calm"',
+		],
+		[
+			'a text too long where that is an error',
+			{ maxLength: 4, truncation: 'error' },
+			DataError,
+			'TEXT_TOO_LONG',
+			'Row 1 of rows in memory: the text has more than 4 tokens',
+		],
+		[
+			'fewer rows than a batch where the last is dropped',
+			{ train: rows.slice(0, 5), dataloaderDropLast: true },
+			DataError,
+			'TOO_FEW_ROWS',
+			'Expected at least one full batch of 8 rows, got 5',
+		],
+		['a share that is no row', { train: rows.slice(0, 3), eval: { split: 0.1 } }, DataError, 'TOO_FEW_ROWS', 'to hold back a share of 0.1, got 3'],
+		['no rows', { train: [] }, DataError, 'NO_ROWS', 'There is no row in rows in memory'],
+		['a missing file', { train: 'none.csv' }, DataError, 'FILE_NOT_FOUND', 'There is no file none.csv'],
+		['a missing file to measure on', { eval: 'none.csv' }, DataError, 'FILE_NOT_FOUND', 'There is no file none.csv'],
+		[
+			'more tokens than the model has positions',
+			{ maxLength: 129 },
+			ConfigError,
+			'OPTIONS_INVALID',
+			'Expected `maxLength` to be at most 128, the positions of this model, got 129',
+		],
+		['a model that is not there', { model: 'none' }, ModelError, 'MODEL_NOT_FOUND', 'Expected `none` to be a model folder'],
+		['a head of another width', { labels: ['calm', 'worried', 'alarmed', 'other'] }, ModelError, 'TENSOR_SHAPE', 'classifier.weight'],
+	])('%s', async (_, changes, kind, code, sentence) => {
+		const error = await refusal(changes);
+		expect(error).toBeInstanceOf(kind);
+		expect(error).toMatchObject({ code });
+		expect((error as Error).message).toContain(sentence);
+	});
+
+	it('an output folder that cannot be written, before a step is taken', async () => {
+		const file = join(folder, 'in-the-way');
+		writeFileSync(file, '');
+		await using trainer = new Trainer({ ...settings, outputDir: file });
+		await expect(trainer.fit()).rejects.toMatchObject({ code: 'OUTPUT_NOT_WRITABLE' });
+		expect(trainer.state.step).toBe(0);
+	});
+
+	it('a loss that is no number, naming the step and its rows, and nothing is saved', async () => {
+		const model = join(folder, 'damaged');
+		cpSync(tiny, model, { recursive: true });
+		const weights = readFileSync(join(model, 'model.safetensors'));
+		const length = Number(weights.readBigUInt64LE(0));
+		const header = JSON.parse(weights.subarray(8, 8 + length).toString());
+		weights.writeFloatLE(Number.NaN, 8 + length + header['classifier.bias'].data_offsets[0]);
+		writeFileSync(join(model, 'model.safetensors'), weights);
+		const outputDir = join(folder, 'endless');
+		const error = await refusal({ model, outputDir });
+		expect(error).toMatchObject({ name: 'TrainingError', code: 'NON_FINITE', details: { step: 1 } });
+		expect((error as Error).message).toMatch(/\(step 1, rows \d+(, \d+){7}\)/);
+		expect(existsSync(join(outputDir, 'config.json'))).toBe(false);
+	});
+});
+
+describe('after a run', () => {
+	it('the model is measured on any rows and saved anywhere', async () => {
+		const outputDir = join(folder, 'after');
+		await using trainer = new Trainer({ ...settings, eval: rows, outputDir, numTrainEpochs: 1 });
+		const { metrics } = await trainer.fit();
+		expect(await trainer.evaluate()).toEqual(metrics);
+		expect(await trainer.evaluate(rows)).toEqual(metrics);
+		expect((await trainer.evaluate(rows.slice(0, 3))).accuracy).toBeLessThanOrEqual(1);
+		await expect(trainer.evaluate([{ text: 'a', label: 'none' }])).rejects.toMatchObject({ code: 'LABEL_UNKNOWN' });
+		await trainer.save(join(folder, 'copy'));
+		for (const name of readdirSync(outputDir)) expect(sha256(join(folder, 'copy', name)), name).toBe(sha256(join(outputDir, name)));
+	});
+});
+
+/** Takes the head out of a .safetensors file: the tiny model keeps its tensors in the order of its header. */
+function withoutHead(path: string): void {
+	const bytes = readFileSync(path);
+	const length = Number(bytes.readBigUInt64LE(0));
+	const header = JSON.parse(bytes.subarray(8, 8 + length).toString()) as Record<string, { data_offsets?: [number, number] }>;
+	const kept: Record<string, unknown> = {};
+	const parts: Buffer[] = [];
+	let at = 0;
+	for (const [name, entry] of Object.entries(header)) {
+		if (entry.data_offsets === undefined || name.includes('classifier')) continue;
+		const [start, end] = entry.data_offsets;
+		parts.push(bytes.subarray(8 + length + start, 8 + length + end));
+		kept[name] = { ...entry, data_offsets: [at, at + end - start] };
+		at += end - start;
+	}
+	const text = Buffer.from(JSON.stringify(kept));
+	const size = Buffer.alloc(8);
+	size.writeBigUInt64LE(BigInt(text.length));
+	writeFileSync(path, Buffer.concat([size, text, ...parts]));
+}
