@@ -1,10 +1,10 @@
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { withLock } from '../lib/runtime/cache.js';
-import { probe, resolveLibtorch, search } from '../lib/runtime/libtorch.js';
-import { keptMember, runSetup, wheel } from '../lib/runtime/setup.js';
+import { installFolder } from '../lib/runtime/installed.js';
+import { cachedLibtorch, probe, resolveLibtorch, search } from '../lib/runtime/libtorch.js';
+import { fakeLibtorch, library } from './libtorch.js';
 
 let folder = '';
 let env: NodeJS.ProcessEnv = {};
@@ -14,23 +14,13 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-const library = (name: string) =>
-	process.platform === 'win32' ? `${name}.dll` : process.platform === 'darwin' ? `lib${name}.dylib` : `lib${name}.so`;
-
-/** Files that look like a libtorch to the probe; nothing in them can be loaded. */
-function fakeLibtorch(root: string, version: string, symbol = ''): string {
-	mkdirSync(join(root, 'lib'), { recursive: true });
-	mkdirSync(join(root, 'include', 'ATen'), { recursive: true });
-	writeFileSync(join(root, 'lib', library('c10')), `\0_ZNSt7__cxx1112basic_string\0${symbol}\0`);
-	writeFileSync(join(root, 'lib', library('torch_cpu')), '');
-	writeFileSync(join(root, 'version.py'), `__version__ = '${version}+cpu'\n`);
-	return root;
-}
-
-function cachedLibtorch(): void {
-	const place = join(folder, 'cache', 'libtorch', wheel.version);
-	fakeLibtorch(join(place, 'torch'), '1.11.0');
-	writeFileSync(join(place, 'complete.json'), '{}');
+function fillCache(): string {
+	const place = installFolder(env);
+	const root = fakeLibtorch(join(place, 'torch'), '1.11.0');
+	const size = statSync(join(root, 'lib', library('c10'))).size;
+	const record = { key: 'torch1.11-cxx11', version: '1.11.0', source: 'test', libraries: { [library('c10')]: { size, sha256: '' } } };
+	writeFileSync(join(place, 'complete.json'), JSON.stringify(record));
+	return place;
 }
 
 describe('libtorch is read from its files', () => {
@@ -49,6 +39,15 @@ describe('libtorch is read from its files', () => {
 		writeFileSync(join(root, 'include', 'c10', 'macros', 'cmake_macros.h'), '#define C10_USE_GLOG\n');
 		expect(probe(root, 'test')).toMatchObject({ key: 'torch1.13-cxx11-deb' });
 	});
+	it.runIf(process.platform === 'linux')("finds Debian's libraries and headers under the root or their own folder", () => {
+		const multiarch = process.arch === 'arm64' ? 'aarch64-linux-gnu' : 'x86_64-linux-gnu';
+		const usr = join(folder, 'usr');
+		fakeLibtorch(usr, '1.13.1');
+		const lib = join(usr, 'lib', multiarch);
+		mkdirSync(lib);
+		for (const name of ['c10', 'torch_cpu']) renameSync(join(usr, 'lib', library(name)), join(lib, library(name)));
+		for (const place of [usr, lib]) expect(probe(place, 'test')).toMatchObject({ lib, include: join(usr, 'include'), version: '1.13.1' });
+	});
 	it('refuses a folder without c10', () => {
 		mkdirSync(join(folder, 'lib'));
 		expect(probe(folder, 'test')).toMatch(/no c10/);
@@ -57,12 +56,12 @@ describe('libtorch is read from its files', () => {
 
 describe('places are tried in order', () => {
 	it('never passes over a wrong name, even with one in the cache', () => {
-		cachedLibtorch();
+		fillCache();
 		const wrong = { ...env, DISTILTUNE_LIBTORCH: join(folder, 'nowhere') };
 		expect(() => resolveLibtorch({ env: wrong })).toThrow(expect.objectContaining({ code: 'LIBTORCH_BAD_PATH' }));
 	});
 	it('takes the cache before a Python environment and lists both', () => {
-		cachedLibtorch();
+		fillCache();
 		const site = process.platform === 'win32' ? ['Lib', 'site-packages'] : ['lib', 'python3.10', 'site-packages'];
 		const python = fakeLibtorch(join(folder, 'venv', ...site, 'torch'), '2.1.0');
 		const { libtorch, tried } = search({ env: { ...env, VIRTUAL_ENV: join(folder, 'venv') } });
@@ -70,40 +69,12 @@ describe('places are tried in order', () => {
 		expect(tried.find((attempt) => attempt.place === python)).toMatchObject({ found: true });
 	});
 	it('does not count a cache folder without complete.json', () => {
-		cachedLibtorch();
-		rmSync(join(folder, 'cache', 'libtorch', wheel.version, 'complete.json'));
+		rmSync(join(fillCache(), 'complete.json'));
 		expect(search({ env }).libtorch?.source).not.toBe('cache');
 	});
-});
-
-describe('setup', () => {
-	it('takes a folder, writes complete.json last and clears what a killed run left', async () => {
-		const left = join(folder, 'cache', 'libtorch', '.partial-killed');
-		mkdirSync(left, { recursive: true });
-		const found = await runSetup({ from: fakeLibtorch(join(folder, 'torch'), '2.13.1'), env });
-		expect(found).toMatchObject({ version: '2.13.1', source: 'cache' });
-		expect(existsSync(left)).toBe(false);
-		expect(search({ env }).libtorch?.lib).toBe(found.lib);
-	});
-	it('refuses to fetch when offline', async () => {
-		await expect(runSetup({ env: { ...env, DISTILTUNE_OFFLINE: '1' } })).rejects.toMatchObject({ code: 'DOWNLOAD_REFUSED_OFFLINE' });
-	});
-	it('keeps nothing of a wheel whose hash is not the pinned one', async () => {
-		const file = join(folder, wheel.file);
-		writeFileSync(file, 'not the wheel');
-		await expect(runSetup({ from: file, env })).rejects.toMatchObject({ code: 'HASH_MISMATCH' });
-		expect(existsSync(join(folder, 'cache', 'libtorch', wheel.version))).toBe(false);
-	});
-	it('keeps CPU libraries and headers, never a path that climbs', () => {
-		expect(keptMember('torch/lib/libtorch_cpu.so')).toBe('lib/libtorch_cpu.so');
-		expect(keptMember('torch/include/ATen/ATen.h')).toBe('include/ATen/ATen.h');
-		expect(keptMember('torch/lib/libtorch_cuda.so')).toBeUndefined();
-		expect(keptMember('torch/include/../../../evil.h')).toBeUndefined();
-	});
-	it('takes over the lock of a process that is gone', async () => {
-		const lock = join(folder, 'lock');
-		writeFileSync(lock, '2147483646 gone');
-		expect(await withLock(lock, async () => 'ran')).toBe('ran');
-		expect(existsSync(lock)).toBe(false);
+	it('does not count a cached library that was cut short, and says which', () => {
+		writeFileSync(join(fillCache(), 'torch', 'lib', library('c10')), 'short');
+		expect(cachedLibtorch(env)).toMatch(/^damaged: .*c10.* has 5 bytes/);
+		expect(search({ env }).tried[0]).toMatchObject({ found: false, reason: expect.stringContaining('damaged') });
 	});
 });

@@ -2,18 +2,30 @@
 import { ConfigError } from '../errors.js';
 import { buildEngine } from '../runtime/build.js';
 import { resolveLibtorch } from '../runtime/libtorch.js';
-import { cleanCache, runSetup } from '../runtime/setup.js';
+import { cleanCache, fetchInstructions, runSetup } from '../runtime/setup.js';
 import type { Output } from './output.js';
 
+export interface SetupFlags {
+	readonly from?: string;
+	readonly sha256?: string;
+	readonly allowUnpinned?: boolean;
+	readonly printUrls?: boolean;
+}
+
 /** Puts libtorch into the cache; the word `clean` removes it and the engines built for it. */
-export async function setupVerb(action: string | undefined, { from }: { readonly from?: string }, output: Output): Promise<void> {
+export async function setupVerb(action: string | undefined, { from, sha256, allowUnpinned, printUrls }: SetupFlags, output: Output): Promise<void> {
 	if (action === 'clean') {
-		cleanCache();
+		await cleanCache();
 		output.result({ cleaned: true }, 'Removed libtorch and the engines built for it from the cache');
 		return;
 	}
 	if (action !== undefined) throw new ConfigError('OPTIONS_INVALID', `Expected \`clean\` or nothing after setup, got ${JSON.stringify(action)}`);
-	const { version, lib, key, source } = await runSetup({ from }, (line) => output.say(line));
+	if (printUrls) {
+		const wanted = fetchInstructions();
+		output.result(wanted, `${wanted.fetch}\n${wanted.sha256}  ${wanted.file}\n${wanted.install}`);
+		return;
+	}
+	const { version, lib, key, source } = await runSetup({ from, sha256, allowUnpinned }, (line) => output.say(line));
 	output.result({ version, lib, key, source }, `libtorch ${version} (${key}) in ${lib}`);
 }
 

@@ -64,6 +64,9 @@ verb('tokenize <model> [texts...]', 'Show the tokens of texts, one JSON object a
 
 verb('setup [action]', 'Fetch libtorch into the cache; "setup clean" removes it', 'distiltune setup')
 	.option('--from <path>', 'take it from a wheel, a zip or a folder instead')
+	.option('--sha256 <hex>', 'hash that the file of --from must have')
+	.option('--allow-unpinned', 'take a file of --from that no hash is known for')
+	.option('--print-urls', 'print what fetches it on another machine, its name and SHA-256, and what installs it here')
 	.action(async (action: string | undefined, flags) => (await import('./machine.js')).setupVerb(action, flags, new Output(flags)));
 
 verb('build', 'Build the training engine for the libtorch of this machine', 'distiltune build')

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, readFileSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmSync, statfsSync, statSync, utimes, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RuntimeUnavailableError } from '../errors.js';
 
@@ -14,15 +14,37 @@ export function cacheFolder(env: NodeJS.ProcessEnv = process.env): string {
 	return join(homedir(), '.cache', 'distiltune');
 }
 
-/** Makes `folder` and throws DISK_FULL where fewer than `bytes` are free on its disk. */
-export function requireSpace(folder: string, bytes: number): void {
-	mkdirSync(folder, { recursive: true });
+const elsewhere = 'Free some space, or name another folder in DISTILTUNE_CACHE_DIR';
+
+/** Bytes free on the disk of `folder`. */
+export function freeBytes(folder: string): number {
 	const disk = statfsSync(folder);
-	const free = disk.bavail * disk.bsize;
-	if (free < bytes)
-		throw new RuntimeUnavailableError('DISK_FULL', `Expected ${Math.ceil(bytes / 1e6)} MB free in ${folder}, found ${Math.floor(free / 1e6)} MB`, {
-			hint: 'Free some space, or name another folder in DISTILTUNE_CACHE_DIR',
-		});
+	return disk.bavail * disk.bsize;
+}
+
+/** Throws DISK_FULL where fewer than `bytes` are free on the disk of `folder`. */
+export function requireSpace(folder: string, bytes: number): void {
+	const free = freeBytes(folder);
+	if (free >= bytes) return;
+	const [wanted, found] = [Math.ceil(bytes / 1e6), Math.floor(free / 1e6)];
+	throw new RuntimeUnavailableError('DISK_FULL', `Expected ${wanted} MB free in ${folder}, found ${found} MB`, { hint: elsewhere });
+}
+
+/** Runs `body`; a full or closed disk under `folder` becomes DISK_FULL or CACHE_NOT_WRITABLE. */
+export async function onDisk<T>(folder: string, body: () => Promise<T>): Promise<T> {
+	try {
+		return await body();
+	} catch (cause) {
+		const { code } = cause as NodeJS.ErrnoException;
+		if (code === 'ENOSPC' || code === 'EDQUOT')
+			throw new RuntimeUnavailableError('DISK_FULL', `Expected room in ${folder}, but the disk filled up`, { cause, hint: elsewhere });
+		if (code !== undefined && ['EACCES', 'EPERM', 'EROFS', 'EBUSY', 'ENOTDIR', 'EEXIST'].includes(code))
+			throw new RuntimeUnavailableError('CACHE_NOT_WRITABLE', `Expected to write in ${folder}: ${(cause as Error).message}`, {
+				cause,
+				hint: 'Name another folder in DISTILTUNE_CACHE_DIR',
+			});
+		throw cause;
+	}
 }
 
 function alive(pid: number): boolean {
@@ -34,33 +56,46 @@ function alive(pid: number): boolean {
 	}
 }
 
-/** Runs `body` while holding the lock file `path`; waits for a living holder, takes the lock of a dead one over. */
-export async function withLock<T>(path: string, body: () => Promise<T>, onWait: (pid: number) => void = () => {}): Promise<T> {
-	const mine = `${process.pid} ${randomBytes(6).toString('hex')}`;
-	for (let waited = false; ; ) {
-		try {
-			writeFileSync(path, mine, { flag: 'wx' });
-			break;
-		} catch (error) {
-			if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-		}
-		let holder = Number.NaN;
-		try {
-			holder = Number.parseInt(readFileSync(path, 'utf8'), 10);
-		} catch {
-			continue; // released in between
-		}
-		if (!Number.isNaN(holder) && !alive(holder)) {
-			rmSync(path, { force: true });
-			continue;
-		}
-		if (!waited) onWait(holder);
-		waited = true;
-		await sleep(200);
+const beatMs = 5_000;
+/** A holder that has not touched its file for so long is gone, and its process number belongs to another. */
+const staleMs = 60_000;
+
+/** Process that holds the lock besides the owner of `mine`; what dead ones left is removed. */
+function otherHolder(path: string, mine: string): number | undefined {
+	const prefix = `${basename(path)}-`;
+	for (const name of readdirSync(dirname(path))) {
+		const file = join(dirname(path), name);
+		if (!name.startsWith(prefix) || file === mine) continue;
+		const touched = statSync(file, { throwIfNoEntry: false })?.mtimeMs;
+		if (touched === undefined) continue;
+		const pid = Number.parseInt(name.slice(prefix.length), 10);
+		if (alive(pid) && Date.now() - touched < staleMs) return pid;
+		rmSync(file, { force: true });
 	}
+	return undefined;
+}
+
+/**
+ * Runs `body` while no other process holds the lock `path`; makes its folder. Every contender writes a file of its own and goes
+ * on only if it then sees no living other: of two, the one that looks later sees the first, so never do both pass, however many
+ * find a dead holder's file at once.
+ */
+export async function withLock<T>(path: string, body: () => Promise<T>, onWait: (pid: number) => void = () => {}): Promise<T> {
+	mkdirSync(dirname(path), { recursive: true });
+	const mine = `${path}-${process.pid}-${randomBytes(6).toString('hex')}`;
+	for (let waited = false; ; waited = true) {
+		writeFileSync(mine, '');
+		const holder = otherHolder(path, mine);
+		if (holder === undefined) break;
+		rmSync(mine);
+		if (!waited) onWait(holder);
+		await sleep(100 + 200 * Math.random()); // two that saw each other come back at different times
+	}
+	const beat = setInterval(() => utimes(mine, new Date(), new Date(), () => {}), beatMs);
 	try {
 		return await body();
 	} finally {
-		rmSync(path, { force: true });
+		clearInterval(beat);
+		rmSync(mine, { force: true });
 	}
 }

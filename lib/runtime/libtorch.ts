@@ -1,7 +1,7 @@
 import { closeSync, existsSync, openSync, readdirSync, readFileSync, readSync } from 'node:fs';
-import { basename, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { type Attempt, RuntimeUnavailableError } from '../errors.js';
-import { cacheFolder } from './cache.js';
+import { installFolder, readRecord, sizeFault } from './installed.js';
 
 /** A libtorch as its files tell it; nothing of it has been loaded. */
 export interface Libtorch {
@@ -77,18 +77,27 @@ function versionOf(root: string, include: string | undefined): string | undefine
 	return /(\d+\.\d+\.\d+)/.exec(stated)?.[1];
 }
 
-/** Reads the libtorch in `place`, or says in a few words why there is none. */
+/** Debian keeps libraries of each architecture apart. */
+const multiarch = join('lib', `${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}-linux-gnu`);
+
+/** Reads the libtorch in `place`, a root or its lib folder, or says in a few words why there is none. */
 export function probe(place: string, source: string): Libtorch | string {
 	const given = resolve(place);
-	const root = existsSync(join(given, 'lib')) ? given : basename(given) === 'lib' ? resolve(given, '..') : given;
-	const lib = root === given ? join(root, 'lib') : given;
-	return probeFolders(root, lib, join(root, 'include'), source);
+	if (!existsSync(given)) return 'no such folder';
+	const above = basename(given) === 'lib' ? dirname(given) : dirname(dirname(given));
+	for (const [root, lib] of [
+		[given, join(given, 'lib')],
+		[given, join(given, multiarch)],
+		[above, given],
+	] as const)
+		if (libraryFile(lib, 'c10')) return probeFolders(root, lib, source);
+	return 'no c10 library in it or in its lib folder';
 }
 
-function probeFolders(root: string, lib: string, headers: string, source: string): Libtorch | string {
-	if (!existsSync(root)) return 'no such folder';
+function probeFolders(root: string, lib: string, source: string): Libtorch | string {
 	const c10 = libraryFile(lib, 'c10');
 	if (!c10 || !libraryFile(lib, 'torch_cpu')) return `no c10 and torch_cpu libraries in ${lib}`;
+	const headers = join(root, 'include');
 	const include = existsSync(join(headers, 'ATen')) ? headers : undefined;
 	const version = versionOf(root, include);
 	if (!version) return 'no version in version.py, build-version or torch/version.h';
@@ -98,10 +107,13 @@ function probeFolders(root: string, lib: string, headers: string, source: string
 	return { lib, include, version, abi, debian, key: `torch${minor}-${abi}${debian ? '-deb' : ''}`, source };
 }
 
-function cached(env: NodeJS.ProcessEnv): Libtorch | string {
-	const folder = join(cacheFolder(env), 'libtorch', '1.11.0');
-	if (!existsSync(join(folder, 'complete.json'))) return 'not set up';
-	return probe(join(folder, 'torch'), 'cache');
+/** The libtorch that setup put into the cache, with every library as long as it was written; or why there is none. */
+export function cachedLibtorch(env: NodeJS.ProcessEnv = process.env): Libtorch | string {
+	const folder = installFolder(env);
+	const record = readRecord(folder);
+	if (!record) return 'not set up';
+	const fault = sizeFault(folder, record);
+	return fault === undefined ? probe(join(folder, 'torch'), 'cache') : `damaged: ${fault}`;
 }
 
 function pythonFolders(env: NodeJS.ProcessEnv): string[] {
@@ -135,12 +147,9 @@ export function search(options: ResolveOptions = {}): Resolution {
 			taken ??= found;
 		}
 	};
-	look(join(cacheFolder(env), 'libtorch', '1.11.0'), cached(env));
+	look(installFolder(env), cachedLibtorch(env));
 	for (const folder of pythonFolders(env)) look(folder, probe(folder, 'python'));
-	if (process.platform === 'linux') {
-		const lib = `/usr/lib/${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}-linux-gnu`;
-		look(lib, probeFolders('/usr', lib, '/usr/include', 'system'));
-	}
+	if (process.platform === 'linux') look(join('/usr', multiarch), probe(join('/usr', multiarch), 'system'));
 	return { libtorch: taken, tried };
 }
 

@@ -1,48 +1,35 @@
-import { spawn } from 'node:child_process';
-import { createHash, randomBytes } from 'node:crypto';
-import { createReadStream, createWriteStream, existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { cp } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import type { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
-import { promisify } from 'node:util';
-import { type Entry, type Options, open as openZip, type ZipFile } from 'yauzl';
 import { RuntimeUnavailableError } from '../errors.js';
-import { cacheFolder, requireSpace, withLock } from './cache.js';
-import { type Libtorch, probe } from './libtorch.js';
-
-/** What is fetched: pinned, so that a changed file is noticed. Libraries are keyed by their name in the wheel's torch/lib. */
-export const wheel = {
-	version: '1.11.0',
-	file: 'torch-1.11.0-cp310-cp310-manylinux1_x86_64.whl',
-	sha256: '62052b50fffc29ca7afc0c04ef8206b6f1ca9d10629cb543077e12967e8d0398',
-	/** Bytes of disk while unpacking: the wheel and what is kept of it. */
-	space: 1_300_000_000,
-	libraries: {
-		'libc10.so': 'ad22576fa3ddec246349aeeb94efd25365a407e94cd5cb76aab58f40f5c3bfc3',
-		'libcudart-80664282.so.10.2': 'd63da6a6827ab4189cbc9504b5dcc84065e11e09f8830ee2338a53b79f89a078',
-		'libgomp-a34b3233.so.1': '7923ba20d384f3019038ceeb8f0ad070391412b4cc5a206589abcf5b6fc68352',
-		'libtorch_cpu.so': '7a368290593aeb0edf5bd8cdf87e3516c355f11661ef64b9d6f650e960846d7b',
-	},
-} as const;
-
-/** pip's arguments: the tags are named because the wheel exists for no newer Python. */
-export const pipArguments = [
-	...['-m', 'pip', 'download', `torch==${wheel.version}`, '--no-deps', '--no-cache-dir', '--only-binary=:all:'],
-	...['--python-version', '3.10', '--implementation', 'cp', '--abi', 'cp310', '--platform', 'manylinux1_x86_64'],
-];
+import { keptMember, unpack } from './archive.js';
+import { cacheFolder, onDisk, requireSpace, withLock } from './cache.js';
+import { type InstallRecord, installFolder, sha256 } from './installed.js';
+import { cachedLibtorch, type Libtorch, probe } from './libtorch.js';
+import { pipCommand, pipDownload } from './pip.js';
+import { torchVersion, type Wheel, wheelFor, wheelNamed } from './wheels.js';
 
 export interface SetupOptions {
-	/** A wheel, a zip or an unpacked folder to take instead of pip's download. */
+	/** A wheel, a zip or an unpacked folder to take instead of pip's download. Replaces what is there. */
 	readonly from?: string | undefined;
+	/** SHA-256 that the file of `from` must have, in place of the pinned one. */
+	readonly sha256?: string | undefined;
+	/** Take a file of `from` that no pin is known for. */
+	readonly allowUnpinned?: boolean | undefined;
 	readonly env?: NodeJS.ProcessEnv;
 }
 
-async function sha256(path: string): Promise<string> {
-	const hash = createHash('sha256');
-	await pipeline(createReadStream(path), hash);
-	return hash.digest('hex');
+/** What came, before it is looked at. */
+interface Fetched {
+	readonly source: string;
+	/** SHA-256 of each library, where the archive was one we know. */
+	readonly pins: Readonly<Record<string, string>>;
+	/** SHA-256 of the archive; none for a folder. */
+	readonly archive?: string;
 }
+
+type Progress = (line: string) => void;
 
 function mismatch(path: string, expected: string, got: string): RuntimeUnavailableError {
 	return new RuntimeUnavailableError('HASH_MISMATCH', `Expected SHA-256 ${expected} of ${path}, found ${got}; nothing was kept`, {
@@ -50,166 +37,161 @@ function mismatch(path: string, expected: string, got: string): RuntimeUnavailab
 	});
 }
 
-async function check(path: string, expected: string): Promise<void> {
+/** The wheel of this platform; throws LIBTORCH_UNSUPPORTED where there is none. */
+function wheelHere(): Wheel {
+	const wheel = wheelFor();
+	if (wheel) return wheel;
+	throw new RuntimeUnavailableError(
+		'LIBTORCH_UNSUPPORTED',
+		`Expected a platform with a libtorch ${torchVersion} wheel, found ${process.platform} ${process.arch}`,
+		{ hint: 'Name a libtorch of your own in DISTILTUNE_LIBTORCH' },
+	);
+}
+
+/** What to carry to a machine without a network, and how it is fetched elsewhere. */
+export function fetchInstructions(): { readonly file: string; readonly sha256: string; readonly fetch: string; readonly install: string } {
+	const wheel = wheelHere();
+	return { file: wheel.file, sha256: wheel.sha256, fetch: pipCommand(wheel), install: `npx distiltune setup --from ${wheel.file}` };
+}
+
+async function fromPip(folder: string, env: NodeJS.ProcessEnv, onProgress: Progress): Promise<Fetched> {
+	const wheel = wheelHere();
+	if (env.DISTILTUNE_OFFLINE === '1')
+		throw new RuntimeUnavailableError('DOWNLOAD_REFUSED_OFFLINE', 'Expected to fetch libtorch, but DISTILTUNE_OFFLINE=1 forbids it', {
+			fix: [`npx distiltune setup --from ${wheel.file}`],
+		});
+	// pip copies the wheel out of its temporary folder.
+	requireSpace(folder, 2 * wheel.bytes + wheel.kept);
+	const all = `of ${Math.round(wheel.bytes / 1e6)} MB`;
+	onProgress(`Fetching libtorch ${torchVersion} through pip, once: a wheel ${all} ...`);
+	const file = await pipDownload(wheel, folder, (bytes) => onProgress(`  ${Math.round(bytes / 1e6)} ${all}`));
+	onProgress('Checking and unpacking ...');
+	const got = await sha256(file);
+	if (got !== wheel.sha256) throw mismatch(file, wheel.sha256, got);
+	await unpack(file, join(folder, 'torch'));
+	rmSync(file);
+	return { source: 'pip', pins: wheel.libraries, archive: got };
+}
+
+async function fromFile(path: string, target: string, options: SetupOptions): Promise<Fetched> {
+	const known = wheelNamed(basename(path));
+	const expected = options.sha256?.toLowerCase() ?? known?.sha256;
+	if (expected === undefined && !options.allowUnpinned)
+		throw new RuntimeUnavailableError('HASH_UNKNOWN', `Expected a file with a known SHA-256, and none is known for ${basename(path)}`, {
+			hint: 'Say it with --sha256 HEX, or take the file as it is with --allow-unpinned',
+		});
 	const got = await sha256(path);
-	if (got !== expected) throw mismatch(path, expected, got);
-}
-
-function pipDownload(folder: string): Promise<string> {
-	return new Promise((resolve, reject) => {
-		const python = process.platform === 'win32' ? 'python' : 'python3';
-		const child = spawn(python, [...pipArguments, '--dest', folder], { stdio: ['ignore', 'ignore', 'pipe'] });
-		let said = '';
-		child.stderr.on('data', (piece: Buffer) => {
-			said = (said + piece).slice(-2000);
-		});
-		const refuse = (why: string) =>
-			reject(
-				new RuntimeUnavailableError('DOWNLOAD_FAILED', `Expected pip to fetch torch ${wheel.version}, but ${why}`, {
-					hint: 'Install pip (apt-get install python3-pip), or take the wheel from elsewhere: npx distiltune setup --from FILE',
-				}),
-			);
-		child.on('error', () => refuse(`${python} is not on this machine`));
-		child.on('close', (code) => {
-			const file = readdirSync(folder).find((name) => name.endsWith('.whl'));
-			if (code === 0 && file) resolve(join(folder, file));
-			else refuse(`it ended with ${code}: ${said.trim().split('\n').at(-1) ?? ''}`);
-		});
-	});
-}
-
-/** Path under torch/ of an archive member that is kept; undefined for the others. */
-export function keptMember(name: string): string | undefined {
-	if (name.endsWith('/') || name.split('/').includes('..')) return undefined;
-	if (/^torch-[^/]+\.dist-info\/(LICENSE|NOTICE)$/.test(name)) return basename(name);
-	const inside = name.replace(/^(torch|libtorch)\//, '');
-	if (/^(include\/.+|version\.py|build-version)$/.test(inside)) return inside;
-	return /^lib\/lib(c10|torch_cpu|cudart-[^/]+|gomp-[^/]+)\.(so|dylib)[^/]*$/.test(inside) ? inside : undefined;
-}
-
-const openArchive = promisify((path: string, options: Options, done: (error: Error | null, zip: ZipFile) => void) => openZip(path, options, done));
-
-/** Unpacks what is kept of a wheel or an official zip into `folder`. */
-export async function unpack(archive: string, folder: string): Promise<void> {
-	const zip = await openArchive(archive, { lazyEntries: true, autoClose: false });
+	if (expected !== undefined && got !== expected) throw mismatch(path, expected, got);
 	try {
-		const stream = promisify((entry: Entry, done: (error: Error | null, stream: Readable) => void) => zip.openReadStream(entry, done));
-		await new Promise<void>((resolve, reject) => {
-			zip.on('error', reject);
-			zip.on('end', resolve);
-			zip.on('entry', (entry: Entry) => {
-				const kept = keptMember(entry.fileName);
-				if (kept === undefined) return zip.readEntry();
-				const target = join(folder, kept);
-				mkdirSync(dirname(target), { recursive: true });
-				stream(entry)
-					.then((data) => pipeline(data, createWriteStream(target)))
-					.then(() => zip.readEntry(), reject);
-			});
-			zip.readEntry();
-		});
-	} finally {
-		zip.close();
+		await unpack(path, target);
+	} catch (cause) {
+		if ((cause as NodeJS.ErrnoException).code !== undefined) throw cause;
+		throw new RuntimeUnavailableError('LIBTORCH_BAD_PATH', `Expected a wheel or a zip in ${path}: ${(cause as Error).message}`, { cause });
 	}
+	return { source: path, pins: got === known?.sha256 ? known.libraries : {}, archive: got };
 }
 
-/** Brings the files into `folder`/torch; returns where they came from. */
-async function fetchInto(folder: string, options: SetupOptions, onProgress: (line: string) => void): Promise<string> {
+async function fromFolder(path: string, target: string): Promise<Fetched> {
+	const found = probe(path, 'folder');
+	if (typeof found === 'string') throw new RuntimeUnavailableError('LIBTORCH_BAD_PATH', `Expected libtorch in ${path}: ${found}`);
+	const root = dirname(found.lib);
+	if (basename(found.lib) !== 'lib')
+		throw new RuntimeUnavailableError(
+			'LIBTORCH_BAD_PATH',
+			`Expected a folder with lib/ and include/ of its own, found the system's libtorch in ${found.lib}`,
+			{
+				hint: `Use that one where it is: DISTILTUNE_LIBTORCH=${path}`,
+			},
+		);
+	await cp(root, target, {
+		recursive: true,
+		dereference: true,
+		filter: (each) => each === root || statSync(each).isDirectory() || keptMember(each.slice(root.length + 1).replaceAll('\\', '/')) !== undefined,
+	});
+	return { source: path, pins: {} };
+}
+
+async function fetchInto(folder: string, options: SetupOptions, onProgress: Progress): Promise<Fetched> {
+	const { from } = options;
+	if (from === undefined) return fromPip(folder, options.env ?? process.env, onProgress);
+	if (!existsSync(from)) throw new RuntimeUnavailableError('LIBTORCH_BAD_PATH', `Expected a wheel, a zip or a folder, found nothing at ${from}`);
+	onProgress(`Taking libtorch from ${from} ...`);
 	const target = join(folder, 'torch');
-	if (options.from === undefined) {
-		if ((options.env ?? process.env).DISTILTUNE_OFFLINE === '1')
-			throw new RuntimeUnavailableError('DOWNLOAD_REFUSED_OFFLINE', 'Expected to fetch libtorch, but DISTILTUNE_OFFLINE=1 forbids it', {
-				fix: [`npx distiltune setup --from ${wheel.file}`],
-			});
-		onProgress(`Fetching torch ${wheel.version} through pip (750 MB) ...`);
-		const file = await pipDownload(folder);
-		onProgress('Checking and unpacking ...');
-		await check(file, wheel.sha256);
-		await unpack(file, target);
-		rmSync(file);
-		return 'pip';
-	}
-	if (!existsSync(options.from))
-		throw new RuntimeUnavailableError('LIBTORCH_BAD_PATH', `Expected a wheel, a zip or a folder, found nothing at ${options.from}`);
-	onProgress(`Taking libtorch from ${options.from} ...`);
-	if (statSync(options.from).isDirectory()) {
-		const found = probe(options.from, 'folder');
-		if (typeof found === 'string') throw new RuntimeUnavailableError('LIBTORCH_BAD_PATH', `Expected libtorch in ${options.from}: ${found}`);
-		const root = dirname(found.lib);
-		await cp(root, target, {
-			recursive: true,
-			dereference: true,
-			filter: (path) => path === root || statSync(path).isDirectory() || keptMember(path.slice(root.length + 1).replaceAll('\\', '/')) !== undefined,
-		});
-	} else {
-		if (basename(options.from) === wheel.file) await check(options.from, wheel.sha256);
-		await unpack(options.from, target);
-	}
-	return options.from;
+	return statSync(from).isDirectory() ? fromFolder(from, target) : fromFile(from, target, options);
 }
 
-async function checkLibraries(torch: string): Promise<Record<string, { size: number; sha256: string }>> {
-	const found = probe(torch, 'setup');
-	if (typeof found === 'string') throw new RuntimeUnavailableError('LIBTORCH_BAD_PATH', `Expected libtorch among the files: ${found}`);
+/** Hashes what came and leaves complete.json in `folder`. */
+async function record(folder: string, { source, pins, archive }: Fetched): Promise<void> {
+	const found = probe(join(folder, 'torch'), 'setup');
+	if (typeof found === 'string') throw new RuntimeUnavailableError('LIBTORCH_BAD_PATH', `Expected libtorch in what came from ${source}: ${found}`);
 	const libraries: Record<string, { size: number; sha256: string }> = {};
-	const pins: Readonly<Record<string, string>> =
-		found.key === 'torch1.11-pre' && process.platform === 'linux' && process.arch === 'x64' ? wheel.libraries : {};
 	for (const name of readdirSync(found.lib)) {
 		const path = join(found.lib, name);
 		const hash = await sha256(path);
-		const pin = pins[name];
-		if (pin !== undefined && pin !== hash) throw mismatch(path, pin, hash);
+		if (pins[name] !== undefined && pins[name] !== hash) throw mismatch(path, pins[name], hash);
 		libraries[name] = { size: statSync(path).size, sha256: hash };
 	}
-	return libraries;
+	const { key, version } = found;
+	const complete: InstallRecord = { key, version, source, ...(archive && { archive }), libraries };
+	writeFileSync(join(folder, 'complete.json'), `${JSON.stringify(complete, null, '\t')}\n`);
+}
+
+const remove = (path: string) => rmSync(path, { recursive: true, force: true, maxRetries: 5 });
+
+/** Clears what killed runs left; an install that one had moved aside comes back. */
+function tidy(root: string, place: string): void {
+	for (const name of readdirSync(root)) {
+		if (name.startsWith('.old-') && !existsSync(place)) renameSync(join(root, name), place);
+		else if (/^\.(old|partial)-/.test(name)) remove(join(root, name));
+	}
+}
+
+/** Puts `fresh` in the place of the old install; whoever has the old libraries mapped keeps them. */
+function replace(place: string, fresh: string, root: string): void {
+	const old = join(root, `.old-${randomBytes(6).toString('hex')}`);
+	if (existsSync(place)) renameSync(place, old);
+	renameSync(fresh, place);
+	remove(old);
 }
 
 /**
  * Puts libtorch into the per-user cache; a second call finds it there and does nothing. A killed run leaves only a
- * temporary folder, which the next run removes. Throws DOWNLOAD_FAILED, DOWNLOAD_REFUSED_OFFLINE, HASH_MISMATCH, DISK_FULL,
- * LIBTORCH_BAD_PATH.
+ * temporary folder, which the next run removes. Throws DOWNLOAD_FAILED, DOWNLOAD_REFUSED_OFFLINE, HASH_MISMATCH, HASH_UNKNOWN,
+ * DISK_FULL, CACHE_NOT_WRITABLE, LIBTORCH_BAD_PATH, LIBTORCH_UNSUPPORTED.
  */
-export async function runSetup(options: SetupOptions = {}, onProgress: (line: string) => void = () => {}): Promise<Libtorch> {
-	const root = join(cacheFolder(options.env), 'libtorch');
-	const place = join(root, wheel.version);
+export async function runSetup(options: SetupOptions = {}, onProgress: Progress = () => {}): Promise<Libtorch> {
+	const place = installFolder(options.env);
+	const root = dirname(place);
 	const ready = () => {
-		const found = existsSync(join(place, 'complete.json')) ? probe(join(place, 'torch'), 'cache') : 'incomplete';
+		const found = options.from === undefined ? cachedLibtorch(options.env) : undefined;
 		return typeof found === 'string' ? undefined : found;
 	};
-	const there = ready();
-	if (there && options.from === undefined) return there;
-	mkdirSync(root, { recursive: true });
+	const install = async () => {
+		tidy(root, place);
+		const meanwhile = ready();
+		if (meanwhile) return meanwhile;
+		const partial = join(root, `.partial-${randomBytes(6).toString('hex')}`);
+		mkdirSync(partial);
+		try {
+			await record(partial, await fetchInto(partial, options, onProgress));
+			replace(place, partial, root);
+		} finally {
+			remove(partial);
+		}
+		onProgress(`libtorch is in ${place}`);
+		return cachedLibtorch(options.env) as Libtorch;
+	};
 	const waiting = (pid: number) => onProgress(`Waiting for another setup (process ${pid}) ...`);
-	return withLock(
-		join(root, 'lock'),
-		async () => {
-			const meanwhile = ready();
-			if (meanwhile && options.from === undefined) return meanwhile;
-			for (const name of readdirSync(root)) if (name.startsWith('.partial-')) rmSync(join(root, name), { recursive: true });
-			if (options.from === undefined) requireSpace(root, wheel.space);
-			const partial = join(root, `.partial-${randomBytes(6).toString('hex')}`);
-			mkdirSync(partial);
-			try {
-				const source = await fetchInto(partial, options, onProgress);
-				const libraries = await checkLibraries(join(partial, 'torch'));
-				const found = probe(join(partial, 'torch'), 'cache') as Libtorch;
-				writeFileSync(
-					join(partial, 'complete.json'),
-					`${JSON.stringify({ key: found.key, version: found.version, source, libraries }, null, '\t')}\n`,
-				);
-				rmSync(place, { recursive: true, force: true });
-				renameSync(partial, place);
-			} finally {
-				rmSync(partial, { recursive: true, force: true });
-			}
-			onProgress(`libtorch is in ${place}`);
-			return ready() as Libtorch;
-		},
-		waiting,
-	);
+	return ready() ?? onDisk(root, () => withLock(join(root, 'lock'), install, waiting));
 }
 
-/** Removes libtorch and the engines built for it from the per-user cache. */
-export function cleanCache(env: NodeJS.ProcessEnv = process.env): void {
-	for (const name of ['libtorch', 'engines']) rmSync(join(cacheFolder(env), name), { recursive: true, force: true });
+/** Removes what this package ever put into the per-user cache: libtorch, engines built for it, a CMake from pip. */
+export async function cleanCache(env: NodeJS.ProcessEnv = process.env): Promise<void> {
+	const root = dirname(installFolder(env));
+	await onDisk(root, () =>
+		withLock(join(root, 'lock'), async () => {
+			for (const name of readdirSync(root)) if (!name.startsWith('lock-')) remove(join(root, name));
+			for (const name of ['engines', 'cmake']) remove(join(cacheFolder(env), name));
+		}),
+	);
 }

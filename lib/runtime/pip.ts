@@ -1,0 +1,69 @@
+/** The wheel through the machine's own pip, so that every mirror, proxy and certificate it is set up for just works. */
+import { spawn } from 'node:child_process';
+import { readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { RuntimeUnavailableError } from '../errors.js';
+import { torchVersion, type Wheel } from './wheels.js';
+
+const python = process.platform === 'win32' ? 'python' : 'python3';
+
+/** Python's arguments that fetch `wheel` into `folder`. */
+export function pipArguments(wheel: Wheel, folder: string): string[] {
+	return [
+		...['-m', 'pip', 'download', `torch==${torchVersion}`, '--no-deps', '--no-cache-dir', '--only-binary=:all:'],
+		...['--python-version', '3.10', '--implementation', 'cp', '--abi', wheel.abi, '--platform', wheel.platform],
+		...['--dest', folder],
+	];
+}
+
+/** The same as a line for a shell, on whatever machine has a network. */
+export function pipCommand(wheel: Wheel): string {
+	return [python, ...pipArguments(wheel, '.')].join(' ');
+}
+
+function bytesUnder(folder: string): number {
+	let bytes = 0;
+	for (const name of readdirSync(folder, { recursive: true, encoding: 'utf8' }))
+		bytes += statSync(join(folder, name), { throwIfNoEntry: false })?.size ?? 0;
+	return bytes;
+}
+
+/**
+ * Fetches `wheel` into `folder`, which also holds pip's temporary files; returns its path. Throws DOWNLOAD_FAILED, DISK_FULL.
+ * `onBytes` hears now and then how much has come.
+ */
+export function pipDownload(wheel: Wheel, folder: string, onBytes: (bytes: number) => void): Promise<string> {
+	return new Promise((resolve, reject) => {
+		const child = spawn(python, pipArguments(wheel, folder), {
+			stdio: ['ignore', 'ignore', 'pipe'],
+			env: { ...process.env, TMPDIR: folder, TEMP: folder, TMP: folder },
+		});
+		const watch = setInterval(() => onBytes(Math.min(bytesUnder(folder), wheel.bytes)), 5_000);
+		let said = '';
+		child.stderr.on('data', (piece: Buffer) => {
+			said = (said + piece).slice(-4000);
+		});
+		const refuse = (why: string) => {
+			clearInterval(watch);
+			if (/No space left|Errno 28|not enough space/.test(said))
+				return reject(
+					new RuntimeUnavailableError('DISK_FULL', `Expected room for ${wheel.file} in ${folder}, but the disk filled up`, {
+						hint: 'Free some space, or name another folder in DISTILTUNE_CACHE_DIR',
+					}),
+				);
+			reject(
+				new RuntimeUnavailableError('DOWNLOAD_FAILED', `Expected pip to fetch torch ${torchVersion}, but ${why}`, {
+					hint: `Install pip (${process.platform === 'linux' ? 'apt-get install python3-pip' : `${python} -m ensurepip`}), or bring the wheel from elsewhere (npx distiltune setup --print-urls)`,
+				}),
+			);
+		};
+		child.on('error', () => refuse(`${python} is not on this machine`));
+		child.on('close', (code) => {
+			clearInterval(watch);
+			const file = join(folder, wheel.file);
+			if (code === 0 && statSync(file, { throwIfNoEntry: false })) return resolve(file);
+			const reasons = said.split('\n').filter((line) => /^ERROR|No module named/.test(line));
+			refuse(`it ended with ${code}: ${reasons.at(-1)?.trim() ?? 'it left no wheel'}`);
+		});
+	});
+}
