@@ -7,7 +7,18 @@ import { readCsv } from './data/csv.js';
 import { type FileReader, readerFor } from './data/file.js';
 import { readJsonl } from './data/jsonl.js';
 import { sortedLabels } from './data/labels.js';
-import { type Columns, type DatasetRow, type FileRow, type Fingerprint, labelOf, type Origin, type Row, rowError, textOf } from './data/row.js';
+import {
+	type Columns,
+	type DatasetRow,
+	type FileRow,
+	type Fingerprint,
+	labelOf,
+	type Origin,
+	type Row,
+	type RowSource,
+	rowError,
+	textOf,
+} from './data/row.js';
 import { heldBack, type SplitOptions } from './data/split.js';
 import { ConfigError, DataError } from './errors.js';
 import { loadBase } from './runtime/load.js';
@@ -34,8 +45,7 @@ export interface DatasetStats {
 /** How the rows come in: bytes hashed on the way, or rows already in memory. */
 type Reader = (hash: (bytes: string | Uint8Array) => void) => AsyncIterable<FileRow | DataError>;
 
-export class Dataset implements AsyncIterable<DatasetRow> {
-	/** Path of the file, or 'rows in memory'. */
+export class Dataset implements RowSource {
 	readonly source: string;
 	readonly #origin: Origin;
 	readonly #read: Reader;
@@ -82,7 +92,6 @@ export class Dataset implements AsyncIterable<DatasetRow> {
 		return new Dataset(origin, (hash) => reader(checkedUtf8(hashed(fileBytes(path), hash), path), columns, origin));
 	}
 
-	/** Known once all rows have been walked. */
 	get fingerprint(): Fingerprint | undefined {
 		return this.#fingerprint;
 	}
@@ -100,7 +109,6 @@ export class Dataset implements AsyncIterable<DatasetRow> {
 		this.#fingerprint = { source: this.source, rows, sha256: sha256.digest('hex') };
 	}
 
-	/** The refusal of one row of this data. */
 	error(code: string, line: number, sentence: string, hint?: string): DataError {
 		return rowError(code, this.#origin, line, sentence, hint);
 	}

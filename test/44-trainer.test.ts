@@ -40,7 +40,7 @@ beforeAll(async () => {
 	story = [];
 	await using trainer = new Trainer({
 		...settings,
-		learningRate: 5e-4,
+		learningRate: 2e-3,
 		numTrainEpochs: 12,
 		eval: { split: 0.2 },
 		outputDir: trained,
@@ -105,7 +105,7 @@ describe('a run', () => {
 		expect(record.epochs).toEqual(told('epochEnd'));
 		expect(record).toMatchObject({
 			...{ format: 1, status: 'finished', labels, steps: 72, warnings: [], drawnFromSeed: [] },
-			config: { model: tiny, train: 'rows in memory', eval: { split: 0.2 }, learningRate: 5e-4, maxLength: 128, seed: 42 },
+			config: { model: tiny, train: 'rows in memory', eval: { split: 0.2 }, learningRate: 2e-3, maxLength: 128, seed: 42 },
 			data: { train: { rows: 60, sha256: expect.stringMatching(/^[0-9a-f]{64}$/) }, eval: { split: 0.2, rows: 12 } },
 		});
 		expect(record.timings.peakRssBytes).toBeGreaterThan(1e6);

@@ -25,6 +25,16 @@ export interface Fingerprint {
 	readonly sha256: string;
 }
 
+/** Rows that can be walked, as the stages after them see a Dataset. */
+export interface RowSource extends AsyncIterable<DatasetRow> {
+	/** Path of the file, or 'rows in memory'. */
+	readonly source: string;
+	/** Known once all rows have been walked. */
+	readonly fingerprint: Fingerprint | undefined;
+	/** The refusal of one row. */
+	error(code: string, line: number, sentence: string, hint?: string): DataError;
+}
+
 /** A row as a file has it, before text and label are looked at. */
 export interface FileRow {
 	readonly line: number;

@@ -1,8 +1,7 @@
 /** The rows of a run, read, tokenized and cut in two where that was asked for. */
 import { requireTwoLabels } from '../data/labels.js';
-import type { DatasetRow, Fingerprint } from '../data/row.js';
+import type { DatasetRow, Fingerprint, RowSource } from '../data/row.js';
 import { heldBack } from '../data/split.js';
-import type { Dataset } from '../dataset.js';
 import { DataError } from '../errors.js';
 import type { RaggedEncoding } from '../runtime/native.js';
 import { type Examples, type ReadResult, readExamples, subset, warningsOf } from './examples.js';
@@ -25,8 +24,8 @@ export interface ReadingOptions {
 }
 
 export interface Sources {
-	readonly train: Dataset;
-	readonly eval: Dataset | { readonly split: number } | undefined;
+	readonly train: RowSource;
+	readonly eval: RowSource | { readonly split: number } | undefined;
 	readonly labels: readonly string[] | undefined;
 	readonly permutation: (seed: number, n: number) => Int32Array;
 	readonly dataSeed: number;
@@ -40,7 +39,7 @@ export async function gather(sources: Sources, options: ReadingOptions): Promise
 	const warnings = warningsFor(read, train, options);
 	const data = { train: train.fingerprint as Fingerprint };
 	if (sources.eval === undefined) return { train: examples, eval: undefined, labels, data, warnings };
-	if ('split' in sources.eval && typeof sources.eval.split === 'number') {
+	if (!(Symbol.asyncIterator in sources.eval)) {
 		const { split } = sources.eval;
 		const [kept, held] = cut(examples, labels, split, sources);
 		if (held.classes.length === 0) {
@@ -54,19 +53,18 @@ export async function gather(sources: Sources, options: ReadingOptions): Promise
 		}
 		return { train: kept, eval: held, labels, data: { ...data, eval: { split, rows: held.classes.length } }, warnings };
 	}
-	const dataset = sources.eval as Dataset;
-	const other = await readRows(dataset, labels, options);
+	const other = await readRows(sources.eval, labels, options);
 	return {
 		train: examples,
 		eval: other.examples,
 		labels,
-		data: { ...data, eval: dataset.fingerprint as Fingerprint },
-		warnings: [...warnings, ...warningsFor(other, dataset, options)],
+		data: { ...data, eval: sources.eval.fingerprint as Fingerprint },
+		warnings: [...warnings, ...warningsFor(other, sources.eval, options)],
 	};
 }
 
 /** Rows of `dataset` as the model reads them; a label that is not among `labels`, where they are given, is a DataError. */
-export function readRows(dataset: Dataset, labels: readonly string[] | undefined, options: ReadingOptions): Promise<ReadResult> {
+export function readRows(dataset: RowSource, labels: readonly string[] | undefined, options: ReadingOptions): Promise<ReadResult> {
 	const unknown = ({ line, label }: DatasetRow) =>
 		dataset.error('LABEL_UNKNOWN', line, `label ${JSON.stringify(label)} is not one of ${(labels ?? []).join(', ')}`);
 	const tooLong = ({ line }: DatasetRow) =>
@@ -92,6 +90,6 @@ function cut(examples: Examples, labels: readonly string[], share: number, { per
 	return [part(0), part(1)];
 }
 
-function warningsFor({ remarks }: ReadResult, dataset: Dataset, { maxLength, truncation }: ReadingOptions) {
+function warningsFor({ remarks }: ReadResult, dataset: RowSource, { maxLength, truncation }: ReadingOptions) {
 	return warningsOf(truncation === 'silent' ? { ...remarks, truncated: 0 } : remarks, dataset.source, maxLength);
 }
