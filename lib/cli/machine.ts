@@ -1,6 +1,7 @@
-/** distiltune setup and build: what makes a machine ready to train. */
+/** distiltune setup, doctor and build: what makes a machine ready to train. */
 import { ConfigError } from '../errors.js';
 import { buildEngine } from '../runtime/build.js';
+import { diagnose, formatDoctor } from '../runtime/doctor.js';
 import { resolveLibtorch } from '../runtime/libtorch.js';
 import { cleanCache, fetchInstructions, runSetup } from '../runtime/setup.js';
 import type { Output } from './output.js';
@@ -27,6 +28,13 @@ export async function setupVerb(action: string | undefined, { from, sha256, allo
 	}
 	const { version, lib, key, source } = await runSetup({ from, sha256, allowUnpinned }, (line) => output.say(line));
 	output.result({ version, lib, key, source }, `libtorch ${version} (${key}) in ${lib}`);
+}
+
+/** Says what this machine has and lacks; exit code 2 where something is wrong. */
+export async function doctorVerb({ libtorch }: { readonly libtorch?: string }, output: Output): Promise<void> {
+	const diagnosis = await diagnose({ libtorch });
+	output.result(diagnosis, formatDoctor(diagnosis));
+	if (diagnosis.problems.length > 0) process.exitCode = 2;
 }
 
 /** Builds the engine for the libtorch that is named or found, into the per-user cache. */

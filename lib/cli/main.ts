@@ -64,10 +64,12 @@ verb('tokenize <model> [texts...]', 'Show the tokens of texts, one JSON object a
 
 verb('setup [action]', 'Fetch libtorch into the cache; "setup clean" removes it', 'distiltune setup')
 	.option('--from <path>', 'take it from a wheel, a zip or a folder instead')
-	.option('--sha256 <hex>', 'hash that the file of --from must have')
-	.option('--allow-unpinned', 'take a file of --from that no hash is known for')
 	.option('--print-urls', 'print what fetches it on another machine, its name and SHA-256, and what installs it here')
 	.action(async (action: string | undefined, flags) => (await import('./machine.js')).setupVerb(action, flags, new Output(flags)));
+
+verb('doctor', 'Say what this machine has and lacks for training, and what mends it', 'distiltune doctor')
+	.option('--libtorch <folder>', 'the libtorch to look at')
+	.action(async (flags) => (await import('./machine.js')).doctorVerb(flags, new Output(flags)));
 
 verb('build', 'Build the training engine for the libtorch of this machine', 'distiltune build')
 	.option('--libtorch <folder>', 'the libtorch to build for')

@@ -28,18 +28,39 @@ export function loadBase(): BaseAddon {
 	}
 }
 
-/** File of the engine that fits `key`: the user's own build, the clone's, then a prebuilt one; undefined where none is there. */
-export function engineFile(key: string): string | undefined {
-	const gyp = require('node-gyp-build') as { path(folder: string): string };
-	for (const folder of [cachedEngineFolder(key), join(packageRoot, 'build', key), join(packageRoot, 'prebuilds', key)]) {
-		if (!existsSync(folder)) continue;
-		try {
-			return gyp.path(folder);
-		} catch {
-			// no build in this folder for this platform
-		}
+/** What a folder with build/Release or prebuilds/ holds for this platform. */
+function addonIn(folder: string): string | undefined {
+	if (!existsSync(folder)) return undefined;
+	try {
+		return (require('node-gyp-build') as { path(folder: string): string }).path(folder);
+	} catch {
+		return undefined;
+	}
+}
+
+/** Folders of engines by key: the user's own builds, the clone's, then the prebuilt ones. */
+function engineRoots(env: NodeJS.ProcessEnv): string[] {
+	return [dirname(cachedEngineFolder('any', env)), join(packageRoot, 'build'), join(packageRoot, 'prebuilds')];
+}
+
+/** File of the engine that fits `key`; undefined where none is there. */
+export function engineFile(key: string, env: NodeJS.ProcessEnv = process.env): string | undefined {
+	for (const root of engineRoots(env)) {
+		const file = addonIn(join(root, key));
+		if (file) return file;
 	}
 	return undefined;
+}
+
+/** Every engine that is there, in the order in which they are taken. */
+export function listEngines(env: NodeJS.ProcessEnv = process.env): { readonly key: string; readonly file: string }[] {
+	return engineRoots(env).flatMap((root) => {
+		const keys = existsSync(root) ? readdirSync(root).filter((name) => name.startsWith('torch')) : [];
+		return keys.flatMap((key) => {
+			const file = addonIn(join(root, key));
+			return file ? [{ key, file }] : [];
+		});
+	});
 }
 
 /** Libraries of `libtorch` in the order they are opened: what the wheel bundles, then c10, then torch_cpu. */
