@@ -107,8 +107,7 @@ export class Trainer implements AsyncDisposable {
 	/** Stops a run, waits for it, and frees native memory. Twice is fine. */
 	async dispose(): Promise<void> {
 		await this.#turn.close();
-		await this.#workplace?.session.close();
-		this.#workplace = undefined;
+		await this.#vacate();
 	}
 
 	[Symbol.asyncDispose](): Promise<void> {
@@ -118,8 +117,7 @@ export class Trainer implements AsyncDisposable {
 	async *#fit(history: History, signal: AbortSignal | undefined): AsyncGenerator<TrainerEvent, TrainResult> {
 		const { config } = this;
 		const stopped = () => this.#turn.closed || signal?.aborted === true;
-		await this.#workplace?.session.close();
-		this.#workplace = undefined;
+		await this.#vacate();
 		this.#position = { step: 0, epoch: 0 };
 
 		const folder = await openModelFolder(await resolveModel(config.model));
@@ -195,6 +193,12 @@ export class Trainer implements AsyncDisposable {
 			outputDir: config.outputDir,
 			timings,
 		};
+	}
+
+	async #vacate(): Promise<void> {
+		this.#workplace?.tokenizer.dispose();
+		await this.#workplace?.session.close();
+		this.#workplace = undefined;
 	}
 
 	#reading(tokenizer: Tokenizer, maxLength: number, signal?: AbortSignal): ReadingOptions {

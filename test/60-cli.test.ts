@@ -287,8 +287,21 @@ describe('tokenize', () => {
 	});
 });
 
+describe('doctor', () => {
+	it('says that this machine can train, or ends with 2 and what mends it', () => {
+		const { status, json } = distiltune(['doctor', '--json']);
+		expect([status, json()[0].problems]).toEqual([0, []]);
+		expect(json()[0].addons).toEqual({ base: true, engine: true });
+		const lost = spawnSync(process.execPath, [main, 'doctor', '--json'], {
+			...{ encoding: 'utf8', env: { ...environment, DISTILTUNE_LIBTORCH: join(folder, 'nowhere') } },
+		});
+		expect(lost.status).toBe(2);
+		expect(JSON.parse(lost.stdout).problems[0].what).toContain('nowhere');
+	});
+});
+
 describe('any verb', () => {
-	it.each(['train', 'eval', 'predict', 'tokenize', 'setup', 'build'])('%s explains itself with an example', (verb) => {
+	it.each(['train', 'eval', 'predict', 'tokenize', 'setup', 'doctor', 'build'])('%s explains itself with an example', (verb) => {
 		const { status, stdout } = distiltune([verb, '--help']);
 		expect(status).toBe(0);
 		expect(stdout).toContain('--json');
@@ -298,7 +311,7 @@ describe('any verb', () => {
 	it('offers what is built and nothing else', () => {
 		const { stdout } = distiltune(['--help']);
 		const verbs = [...stdout.matchAll(/^ {2}(\w+) ?(?:\[|<)/gm)].map(([, verb]) => verb);
-		expect(verbs).toEqual(['train', 'eval', 'predict', 'tokenize', 'setup', 'build', 'help']);
+		expect(verbs).toEqual(['train', 'eval', 'predict', 'tokenize', 'setup', 'doctor', 'build', 'help']);
 	});
 
 	it('has every option of a run among the flags of train', () => {

@@ -1,8 +1,6 @@
 /** distiltune predict */
 
-import { once } from 'node:events';
-import { createWriteStream } from 'node:fs';
-import { rename, rm } from 'node:fs/promises';
+import { open, rename, rm } from 'node:fs/promises';
 
 import { Classifier } from '../classifier.js';
 import { readTexts } from '../data/file.js';
@@ -79,24 +77,22 @@ async function* portions<T>(items: AsyncIterable<T> | Iterable<T>, size: number)
 	if (part.length > 0) yield part;
 }
 
-/** A file that is there whole or not at all. */
+/** A file that is there whole or not at all. Throws OUTPUT_NOT_WRITABLE. */
 async function openSink(path: string) {
 	const temporary = `${path}.tmp-${process.pid}`;
-	const stream = createWriteStream(temporary, { flags: 'wx' });
-	await once(stream, 'open').catch((cause: Error) => {
-		throw new ConfigError('OUTPUT_NOT_WRITABLE', `Could not write ${path}: ${cause.message}`, { cause });
-	});
+	const named = (cause: Error): never => {
+		throw new ConfigError('OUTPUT_NOT_WRITABLE', `Could not write ${path}: ${cause.message}`, { cause, hint: 'name another file with --output' });
+	};
+	const handle = await open(temporary, 'wx').catch(named);
 	return {
-		async line(text: string): Promise<void> {
-			if (!stream.write(`${text}\n`)) await once(stream, 'drain');
+		line: (text: string) => handle.appendFile(`${text}\n`).catch(named),
+		commit: async () => {
+			await handle.close();
+			await rename(temporary, path).catch(named);
 		},
-		async commit(): Promise<void> {
-			stream.end();
-			await once(stream, 'finish');
-			await rename(temporary, path);
-		},
-		async discard(): Promise<void> {
-			stream.destroy();
+		/** After a commit there is nothing left to discard. */
+		discard: async () => {
+			await handle.close();
 			await rm(temporary, { force: true });
 		},
 	};

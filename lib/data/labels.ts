@@ -15,6 +15,6 @@ export function requireTwoLabels(labels: readonly string[], source: string): voi
 	if (labels.length >= 2) return;
 	throw new DataError('ONE_CLASS', `Expected at least two labels in ${source}, found only ${JSON.stringify(labels[0])}`, {
 		file: source,
-		hint: 'add rows of the other class, or name the column that holds the class with --label-column',
+		hint: 'add rows of the other class, or name the column that holds the class with labelColumn (--label-column)',
 	});
 }

@@ -90,5 +90,5 @@ function describe(value: unknown): string {
 export function columnMissing(missing: readonly string[], present: readonly string[], origin: Origin, line: number): DataError {
 	const names = (list: readonly string[]) => list.map((name) => JSON.stringify(name)).join(', ');
 	const sentence = `expected ${missing.length === 1 ? 'a column' : 'columns'} ${names(missing)}, found ${present.length === 0 ? 'none' : names(present)}`;
-	return rowError('COLUMN_MISSING', origin, line, sentence, 'name the columns with --text-column and --label-column');
+	return rowError('COLUMN_MISSING', origin, line, sentence, 'name the columns with textColumn and labelColumn (--text-column, --label-column)');
 }
