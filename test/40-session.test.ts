@@ -1,5 +1,8 @@
+import { once } from 'node:events';
+import { Worker } from 'node:worker_threads';
 import { describe, expect, it } from 'vitest';
-import { loadEngine } from '../lib/runtime/load.js';
+import { resolveLibtorch } from '../lib/runtime/libtorch.js';
+import { engineFile, loadEngine } from '../lib/runtime/load.js';
 import type { NativeSession } from '../lib/runtime/native.js';
 import { type Rows, ragged, referenceJson, sessionOptions, tinyShape } from './models.js';
 
@@ -125,6 +128,29 @@ describe('a loss that is no number', () => {
 		const before = await session.parameter('classifier.weight');
 		await expect(session.step([batch], 1e-3)).rejects.toMatchObject({ code: 'NON_FINITE', message: expect.stringContaining('step 2') });
 		expect(await session.parameter('classifier.weight')).toEqual(before);
+		await session.close();
+	});
+});
+
+describe('a worker that is terminated during a step', () => {
+	it('ends, and sessions elsewhere go on', async () => {
+		const long = ragged({ ids: Array.from({ length: 64 }, () => Array.from({ length: 128 }, (_, place) => 5 + place)), labels: Array(64).fill(0) });
+		const program = `
+			const { parentPort, workerData: { file, options, batch } } = require('node:worker_threads');
+			require(file).openSession(options).then(async (session) => {
+				for (;;) {
+					const running = session.step([batch], 1e-3);
+					parentPort.postMessage('running');
+					await running;
+				}
+			});`;
+		const file = engineFile(resolveLibtorch().key); // libtorch is mapped already, so the file alone will do
+		const worker = new Worker(program, { eval: true, workerData: { file, options: sessionOptions({}), batch: long } });
+		await once(worker, 'message');
+		expect(await worker.terminate()).toBe(1);
+
+		const session = await open();
+		expect((await session.step([batch], 1e-3)).losses).toHaveLength(1);
 		await session.close();
 	});
 });

@@ -39,7 +39,8 @@ View DistilBert::evaluate(const Parameters& w, const Batch& batch, const Cancell
   return values_.logits;
 }
 
-View DistilBert::forward(const Parameters& w, const Batch& batch, uint64_t micro_batch, const Cancelled& cancelled) {
+View DistilBert::forward(const Parameters& w, const Batch& batch, uint64_t micro_batch,
+                         const Cancelled& cancelled) {
   mode_ = Mode::training;
   micro_batch_ = micro_batch;
   run(w, batch, cancelled);
@@ -67,24 +68,26 @@ void DistilBert::run(const Parameters& w, const Batch& batch, const Cancelled& c
 }
 
 void DistilBert::layer_forward(const Layer& w, const Batch& batch, size_t index, LayerValues& t) {
-  if (is_last(index)) {  // the head reads first tokens only, so the others are needed as keys and values alone
+  if (is_last(
+          index)) {  // the head reads first tokens only, so the others are needed as keys and values alone
     ops_.first_tokens(batch, t.x, t.x_queries);
     ops_.linear(t.x_queries, w.q_lin.weight, w.q_lin.bias, t.q);
     ops_.linear(t.x, w.kv().weight, w.kv().bias, t.kv);
   } else {
     ops_.linear(t.x, w.qkv().weight, w.qkv().bias, t.qkv);
   }
-  ops_.attention(batch, {shape_.heads, is_last(index), attention_dropout(index)}, t.q, t.k, t.v, t.ctx, t.lse);
+  ops_.attention(batch, {shape_.heads, is_last(index), attention_dropout(index)}, t.q, t.k, t.v, t.ctx,
+                 t.lse);
   ops_.linear(t.ctx, w.out_lin.weight, w.out_lin.bias, t.s1);
-  ops_.layer_norm(t.s1, nothing_dropped, t.x_queries, w.sa_layer_norm.weight, w.sa_layer_norm.bias, t.s1, t.mean1,
-                  t.rstd1, t.x1);
+  ops_.layer_norm(t.s1, nothing_dropped, t.x_queries, w.sa_layer_norm.weight, w.sa_layer_norm.bias, t.s1,
+                  t.mean1, t.rstd1, t.x1);
 
   const View a = as(values_.wide, t.h.rows, t.h.cols);
   ops_.linear(t.x1, w.lin1.weight, w.lin1.bias, t.h);
   ops_.activate(shape_.activation, t.h, a);
   ops_.linear(a, w.lin2.weight, w.lin2.bias, t.s2);
-  ops_.layer_norm(t.s2, output_dropout(index), t.x1, w.output_layer_norm.weight, w.output_layer_norm.bias, t.s2,
-                  t.mean2, t.rstd2, t.y);
+  ops_.layer_norm(t.s2, output_dropout(index), t.x1, w.output_layer_norm.weight, w.output_layer_norm.bias,
+                  t.s2, t.mean2, t.rstd2, t.y);
 }
 
 // --- Backward, bottom to top ---
@@ -98,7 +101,8 @@ void DistilBert::backward(const Parameters& w, const Batch& batch, View dlogits,
   ops_.linear_backward_weight(dlogits, t.pooled, g.classifier.weight, g.classifier.bias);
   ops_.linear_backward_input(dlogits, w.classifier.weight, dpooled, false);
   ops_.drop(dpooled, classifier_dropout(), dpooled);
-  ops_.activate_backward(Activation::relu, t.pooled, dpooled, dpooled);  // what was dropped has no gradient already
+  ops_.activate_backward(Activation::relu, t.pooled, dpooled,
+                         dpooled);  // what was dropped has no gradient already
   ops_.linear_backward_weight(dpooled, t.layers.back().y, g.pre_classifier.weight, g.pre_classifier.bias);
   ops_.linear_backward_input(dpooled, w.pre_classifier.weight, t.d_first, false);
 
@@ -115,8 +119,8 @@ void DistilBert::backward(const Parameters& w, const Batch& batch, View dlogits,
 }
 
 /** From dy (queries, dim), which is used up, to dx (tokens, dim), the same memory but in the last layer. */
-void DistilBert::layer_backward(const Layer& w, const Batch& batch, size_t index, const LayerValues& t, View dy,
-                                View dx, Layer g) {
+void DistilBert::layer_backward(const Layer& w, const Batch& batch, size_t index, const LayerValues& t,
+                                View dy, View dx, Layer g) {
   const int64_t queries = t.y.rows;
   const int64_t tokens = batch.tokens();
   const int64_t dim = shape_.dim;
@@ -124,8 +128,8 @@ void DistilBert::layer_backward(const Layer& w, const Batch& batch, size_t index
   const View a = as(values_.wide, queries, shape_.hidden_dim);
 
   const View ds2 = dy;
-  ops_.layer_norm_backward(dy, t.s2, t.mean2, t.rstd2, w.output_layer_norm.weight, ds2, g.output_layer_norm.weight,
-                           g.output_layer_norm.bias);
+  ops_.layer_norm_backward(dy, t.s2, t.mean2, t.rstd2, w.output_layer_norm.weight, ds2,
+                           g.output_layer_norm.weight, g.output_layer_norm.bias);
   ops_.drop(ds2, output_dropout(index), d);
   ops_.activate(shape_.activation, t.h, a);
   ops_.linear_backward_weight(d, a, g.lin2.weight, g.lin2.bias);
@@ -160,8 +164,8 @@ void DistilBert::layer_backward(const Layer& w, const Batch& batch, size_t index
     ops_.linear_backward_weight(dqkv, t.x, g.qkv().weight, g.qkv().bias);
     ops_.linear_backward_input(dqkv, w.qkv().weight, dx, true);
   }
-  // Exactly zero, since softmax ignores what all keys share; the sum just taken is rounding noise, which AdamW would
-  // blow up to full steps.
+  // Exactly zero, since softmax ignores what all keys share; the sum just taken is rounding noise, which
+  // AdamW would blow up to full steps.
   clear(g.k_lin.bias);
 }
 

@@ -3,10 +3,10 @@
 #include <cstdint>
 #include <vector>
 
-#include "workspace.h"
 #include "../model/shape.h"
 #include "ops/ops.h"
 #include "parameters.h"
+#include "workspace.h"
 
 namespace distiltune::engine {
 
@@ -39,21 +39,22 @@ class DistilBert {
   View forward(const Parameters& w, const Batch& batch, uint64_t micro_batch, const Cancelled& cancelled);
 
   /** Adds the gradients of the batch that forward() has just seen. dlogits (rows, labels). */
-  void backward(const Parameters& w, const Batch& batch, View dlogits, Gradients& gradients, const Cancelled& cancelled);
+  void backward(const Parameters& w, const Batch& batch, View dlogits, Gradients& gradients,
+                const Cancelled& cancelled);
 
  private:
-  /** What a layer computes, from its input to its output; queries are all tokens or, in the last layer, the first ones. */
+  /** What a layer computes; its queries are all tokens or, in the last layer, first ones. */
   struct LayerValues {
-    View x;                  // (tokens, dim)
-    View x_queries;          // (queries, dim)
-    View q, k, v;            // (queries or tokens, dim), columns of qkv or kv
-    View qkv, kv;            // (tokens, 3 dim) or, in the last layer, (tokens, 2 dim)
-    View ctx, lse;           // (queries, dim), (heads, queries)
-    View s1, mean1, rstd1;   // (queries, dim), (1, queries)
-    View x1;                 // (queries, dim)
-    View h;                  // (queries, hidden_dim), before the activation, which backward computes again
-    View s2, mean2, rstd2;   // (queries, dim), (1, queries)
-    View y;                  // (queries, dim)
+    View x;                 // (tokens, dim)
+    View x_queries;         // (queries, dim)
+    View q, k, v;           // (queries or tokens, dim), columns of qkv or kv
+    View qkv, kv;           // (tokens, 3 dim) or, in the last layer, (tokens, 2 dim)
+    View ctx, lse;          // (queries, dim), (heads, queries)
+    View s1, mean1, rstd1;  // (queries, dim), (1, queries)
+    View x1;                // (queries, dim)
+    View h;                 // (queries, hidden_dim), before the activation, which backward computes again
+    View s2, mean2, rstd2;  // (queries, dim), (1, queries)
+    View y;                 // (queries, dim)
   };
 
   struct Values {
@@ -64,9 +65,9 @@ class DistilBert {
     View logits;  // (rows, labels)
     View wide;    // (tokens, max(hidden_dim, 3 dim)): the activated h and, later, dh; dqkv
     // Gradients, in training alone.
-    View d, dx;          // (tokens, dim)
-    View d_first;        // (rows, dim)
-    View dq_first;       // (rows, dim)
+    View d, dx;     // (tokens, dim)
+    View d_first;   // (rows, dim)
+    View dq_first;  // (rows, dim)
   };
 
   /** In evaluation all layers share the memory of one, whose output takes the place of its input. */
@@ -75,7 +76,8 @@ class DistilBert {
   Values cut(Cutter& cutter, const Batch& batch, Mode mode) const;
   void run(const Parameters& w, const Batch& batch, const Cancelled& cancelled);
   void layer_forward(const Layer& w, const Batch& batch, size_t index, LayerValues& t);
-  void layer_backward(const Layer& w, const Batch& batch, size_t index, const LayerValues& t, View dy, View dx, Layer g);
+  void layer_backward(const Layer& w, const Batch& batch, size_t index, const LayerValues& t, View dy,
+                      View dx, Layer g);
   bool is_last(size_t index) const { return index + 1 == static_cast<size_t>(shape_.layers); }
 
   // Places where values are dropped, numbered once: a mask hangs on its number.

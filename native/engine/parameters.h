@@ -2,9 +2,9 @@
 #include <string>
 #include <vector>
 
-#include "workspace.h"
 #include "../model/shape.h"
 #include "../model/weights.h"
+#include "workspace.h"
 
 namespace distiltune::engine {
 
@@ -18,7 +18,7 @@ struct LayerNorm {
   View bias;    // (1, dim)
 };
 
-/** A transformer layer, named as in the checkpoint. q, k and v lie end to end, so that two or three can be one product. */
+/** Named as in the checkpoint. q, k and v lie end to end, so that two or three can be one product. */
 struct Layer {
   Linear q_lin, k_lin, v_lin, out_lin;
   LayerNorm sa_layer_norm;
@@ -39,7 +39,8 @@ struct Layer {
 
 /** All parameters of the classifier, or one value for each of them: gradients, moments. */
 struct Parameters {
-  View word_embeddings;      // (vocab, dim); none where these are gradients, which are compact there (WordGradient)
+  View word_embeddings;      // (vocab, dim); none where these are gradients, which are compact there
+                             // (WordGradient)
   View position_embeddings;  // (max_positions, dim)
   LayerNorm embeddings_layer_norm;
   std::vector<Layer> layers;
@@ -48,8 +49,8 @@ struct Parameters {
 };
 
 /**
- * Owns one value per parameter, in three runs of memory: the word table, the other parameters that weight decay applies
- * to, those that it spares. So the optimizer makes three calls, and q, k and v are neighbours.
+ * Owns one value per parameter, in three runs of memory: the word table, the other parameters that weight
+ * decay applies to, those that it spares. So the optimizer makes three calls, and q, k and v are neighbours.
  */
 class ParameterStore {
  public:

@@ -20,7 +20,7 @@ std::align_val_t alignment(size_t bytes) { return std::align_val_t(bytes < huge_
 
 Buffer::Buffer(size_t bytes) : data_(::operator new(bytes, alignment(bytes))), bytes_(bytes) {
 #if defined(__linux__)
-  // A step touches hundreds of megabytes; with 4 KiB pages the faults cost a few percent of it (docs: performance).
+  // A step touches hundreds of megabytes; with 4 KiB pages the faults cost a few percent of it.
   if (bytes >= huge_page) madvise(data_, bytes / huge_page * huge_page, MADV_HUGEPAGE);
 #endif
 }

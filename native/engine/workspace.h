@@ -46,7 +46,7 @@ class Cutter {
 /** Memory for the matrices of one pass, kept from pass to pass; as large as the largest pass so far. */
 class Workspace {
  public:
-  /** Calls cut(Cutter&) twice, once to measure and once in memory, and returns what it returned. Earlier matrices die. */
+  /** Calls cut(Cutter&) to measure, then in memory, and returns what that returned. Earlier matrices die. */
   template <class Cut>
   auto matrices(DType dtype, Cut cut) {
     Cutter measure(dtype, nullptr);

@@ -6,19 +6,22 @@ namespace distiltune::engine {
 
 namespace {
 
-double number(const Napi::Object& object, const char* key) { return object.Get(key).ToNumber().DoubleValue(); }
-int64_t integer(const Napi::Object& object, const char* key) { return object.Get(key).ToNumber().Int64Value(); }
-std::string text(const Napi::Object& object, const char* key) { return object.Get(key).ToString().Utf8Value(); }
+double number(const Napi::Object& object, const char* key) {
+  return object.Get(key).ToNumber().DoubleValue();
+}
+int64_t integer(const Napi::Object& object, const char* key) {
+  return object.Get(key).ToNumber().Int64Value();
+}
+std::string text(const Napi::Object& object, const char* key) {
+  return object.Get(key).ToString().Utf8Value();
+}
 
 model::Shape to_shape(const Napi::Object& shape) {
-  return {integer(shape, "vocabSize"),
-          integer(shape, "maxPositions"),
-          integer(shape, "layers"),
-          integer(shape, "heads"),
-          integer(shape, "dim"),
-          integer(shape, "hiddenDim"),
-          integer(shape, "labels"),
-          text(shape, "activation") == "relu" ? Activation::relu : Activation::gelu};
+  return {
+      integer(shape, "vocabSize"), integer(shape, "maxPositions"),
+      integer(shape, "layers"),    integer(shape, "heads"),
+      integer(shape, "dim"),       integer(shape, "hiddenDim"),
+      integer(shape, "labels"),    text(shape, "activation") == "relu" ? Activation::relu : Activation::gelu};
 }
 
 std::vector<int32_t> to_vector(const Napi::Object& batch, const char* key) {
@@ -37,7 +40,8 @@ SessionOptions to_session_options(const Napi::Value& value) {
   const Napi::Object optimizer = options.Get("optimizer").ToObject();
   return {text(options, "weights"),
           to_shape(options.Get("shape").ToObject()),
-          {static_cast<float>(number(options, "dropout")), static_cast<float>(number(options, "attentionDropout")),
+          {static_cast<float>(number(options, "dropout")),
+           static_cast<float>(number(options, "attentionDropout")),
            static_cast<float>(number(options, "classifierDropout"))},
           number(options, "initializerRange"),
           static_cast<uint64_t>(integer(options, "seed")),
@@ -50,7 +54,8 @@ SessionOptions to_session_options(const Napi::Value& value) {
 OwnedBatch to_batch(const Napi::Value& value) {
   const Napi::Object batch = value.ToObject();
   OwnedBatch owned{to_vector(batch, "ids"), to_vector(batch, "offsets"), {}};
-  if (owned.offsets.empty()) throw Failure("BATCH_INVALID", "Expected `offsets` to hold at least one number, got none");
+  if (owned.offsets.empty())
+    throw Failure("BATCH_INVALID", "Expected `offsets` to hold at least one number, got none");
   if (!batch.Get("labels").IsUndefined()) owned.classes = to_vector(batch, "labels");
   return owned;
 }

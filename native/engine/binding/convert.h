@@ -38,7 +38,7 @@ SessionOptions to_session_options(const Napi::Value& value);
 std::vector<OwnedBatch> to_batches(const Napi::Value& value);
 OwnedBatch to_batch(const Napi::Value& value);
 
-/** What memory safety depends on beyond model::check(Batch): one class below `labels` for each row. Throws BATCH_INVALID. */
+/** Beyond model::check(Batch): one class below `labels` for each row. Throws BATCH_INVALID. */
 void check_classes(const OwnedBatch& batch, int64_t labels);
 
 }  // namespace distiltune::engine

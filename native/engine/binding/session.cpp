@@ -34,7 +34,8 @@ struct Core {
     std::vector<float*> destinations;
     for (const View& view : training.parameters().views()) destinations.push_back(view.f32());
     loaded = model::load_weights(options.weights, shape, destinations.data());
-    draw_head(training.parameters().views(), infos, loaded.initialized, options.initializer_range, options.seed);
+    draw_head(training.parameters().views(), infos, loaded.initialized, options.initializer_range,
+              options.seed);
   }
 
   model::Shape shape;
@@ -107,8 +108,10 @@ node::Jobs::Finish logits(Core& core, const OwnedBatch& batch, const Cancelled& 
 }
 
 node::Jobs::Finish parameter(Core& core, const std::string& name) {
-  const auto info = std::find_if(core.infos.begin(), core.infos.end(), [&](const auto& each) { return each.name == name; });
-  if (info == core.infos.end()) throw Failure("PARAMETER_UNKNOWN", "The model has no parameter named \"" + name + '"');
+  const auto info =
+      std::find_if(core.infos.begin(), core.infos.end(), [&](const auto& each) { return each.name == name; });
+  if (info == core.infos.end())
+    throw Failure("PARAMETER_UNKNOWN", "The model has no parameter named \"" + name + '"');
   const View view = core.training.parameters().views()[info - core.infos.begin()];
   return finish_with<Napi::Float32Array>(std::vector<float>(view.f32(), view.f32() + view.count()));
 }
@@ -125,7 +128,7 @@ node::Jobs::Finish save_weights(Core& core, const std::string& path) {
   return finish_undefined();
 }
 
-/** Runs `work`, or waits for what runs, then tells the JavaScript thread that the session is free again. */
+/** Runs body(core, cancelled); whether it threw or not, the JavaScript thread then finds the session free. */
 template <class Body>
 node::Jobs::Work unbusy(std::shared_ptr<State> state, Body body) {
   return [state, body = std::move(body)](const node::Cancelled& cancelled) -> node::Jobs::Finish {
@@ -148,11 +151,11 @@ node::Jobs::Work unbusy(std::shared_ptr<State> state, Body body) {
 class Session : public Napi::ObjectWrap<Session> {
  public:
   static Napi::Function define(Napi::Env env) {
-    return DefineClass(env, "Session",
-                       {InstanceMethod("step", &Session::step_), InstanceMethod("logits", &Session::logits_),
-                        InstanceMethod("parameter", &Session::parameter_),
-                        InstanceMethod("saveWeights", &Session::save_weights_),
-                        InstanceMethod("close", &Session::close_)});
+    return DefineClass(
+        env, "Session",
+        {InstanceMethod("step", &Session::step_), InstanceMethod("logits", &Session::logits_),
+         InstanceMethod("parameter", &Session::parameter_),
+         InstanceMethod("saveWeights", &Session::save_weights_), InstanceMethod("close", &Session::close_)});
   }
 
   /** Constructed by openSession alone, around the state that its job has made. */
@@ -171,7 +174,8 @@ class Session : public Napi::ObjectWrap<Session> {
     try {
       if (state_->closed) throw Failure("SESSION_CLOSED", "This session is closed");
       if (state_->busy) {
-        throw Failure("SESSION_BUSY", "This session is still at work on an earlier call", "Await each call first");
+        throw Failure("SESSION_BUSY", "This session is still at work on an earlier call",
+                      "Await each call first");
       }
       auto work = unbusy(state_, convert());
       const Napi::Promise promise = instance(env).jobs.queue(env, std::move(work));
@@ -201,13 +205,17 @@ class Session : public Napi::ObjectWrap<Session> {
 
   Napi::Value parameter_(const Napi::CallbackInfo& info) {
     return call(info, [&] {
-      return [name = info[0].ToString().Utf8Value()](Core& core, const Cancelled&) { return parameter(core, name); };
+      return [name = info[0].ToString().Utf8Value()](Core& core, const Cancelled&) {
+        return parameter(core, name);
+      };
     });
   }
 
   Napi::Value save_weights_(const Napi::CallbackInfo& info) {
     return call(info, [&] {
-      return [path = info[0].ToString().Utf8Value()](Core& core, const Cancelled&) { return save_weights(core, path); };
+      return [path = info[0].ToString().Utf8Value()](Core& core, const Cancelled&) {
+        return save_weights(core, path);
+      };
     });
   }
 

@@ -25,7 +25,8 @@ Tensor wrap(View view) {
 Tensor wrap_vector(View view) { return wrap(view).reshape({view.count()}); }
 
 Tensor wrap_indices(const int32_t* data, int64_t count) {
-  return at::from_blob(const_cast<int32_t*>(data), {count}, at::TensorOptions().dtype(at::kInt)).to(at::kLong);
+  return at::from_blob(const_cast<int32_t*>(data), {count}, at::TensorOptions().dtype(at::kInt))
+      .to(at::kLong);
 }
 
 /** Place of every token in its row. */
@@ -56,7 +57,8 @@ class AtenOps final : public Ops {
     wrap(out).copy_(words + wrap(position).index_select(0, places(batch)));
   }
 
-  void embed_backward(const Batch& batch, View dout, int32_t padding_id, WordGradient& dword, View dposition) override {
+  void embed_backward(const Batch& batch, View dout, int32_t padding_id, WordGradient& dword,
+                      View dposition) override {
     wrap(dposition).index_add_(0, places(batch), wrap(dout));
 
     std::vector<int32_t>& known = dword.rows.ids;
@@ -66,7 +68,9 @@ class AtenOps final : public Ops {
     met.erase(std::remove(met.begin(), met.end(), padding_id), met.end());
     std::vector<int32_t> all;
     std::set_union(known.begin(), known.end(), met.begin(), met.end(), std::back_inserter(all));
-    const auto place_of = [&](int32_t id) { return std::lower_bound(all.begin(), all.end(), id) - all.begin(); };
+    const auto place_of = [&](int32_t id) {
+      return std::lower_bound(all.begin(), all.end(), id) - all.begin();
+    };
 
     const int64_t dim = dout.cols;
     Tensor sums = at::zeros({static_cast<int64_t>(all.size()), dim}, wrap(dout).options());
@@ -129,8 +133,8 @@ class AtenOps final : public Ops {
 
   void drop(View x, const Dropout& dropout, View y) override { wrap(y).copy_(dropped(wrap(x), dropout)); }
 
-  void layer_norm(View x, const Dropout& dropout, View residual, View gamma, View beta, View sum, View mean, View rstd,
-                  View y) override {
+  void layer_norm(View x, const Dropout& dropout, View residual, View gamma, View beta, View sum, View mean,
+                  View rstd, View y) override {
     Tensor s = dropped(wrap(x), dropout);
     if (residual.data) s = s + wrap(residual);
     const Tensor m = s.mean(1, /*keepdim=*/true);
@@ -153,7 +157,8 @@ class AtenOps final : public Ops {
     wrap_vector(dbeta).add_(d.sum(0));
   }
 
-  void attention(const Batch& batch, const Attention& how, View q, View k, View v, View out, View lse) override {
+  void attention(const Batch& batch, const Attention& how, View q, View k, View v, View out,
+                 View lse) override {
     const Tensor masks = attention_masks(batch, how);
     for (int64_t index = 0, mask_from = 0; index < batch.rows; ++index) {
       const Row row(batch, how, index, masks, mask_from);
@@ -164,8 +169,8 @@ class AtenOps final : public Ops {
     }
   }
 
-  void attention_backward(const Batch& batch, const Attention& how, View q, View k, View v, View out, View lse,
-                          View dout, View dq, View dk, View dv) override {
+  void attention_backward(const Batch& batch, const Attention& how, View q, View k, View v, View out,
+                          View lse, View dout, View dq, View dk, View dv) override {
     const Tensor masks = attention_masks(batch, how);
     for (int64_t index = 0, mask_from = 0; index < batch.rows; ++index) {
       const Row row(batch, how, index, masks, mask_from);
@@ -180,7 +185,9 @@ class AtenOps final : public Ops {
     }
   }
 
-  double sum_of_squares(View values) override { return wrap(values).to(at::kDouble).square().sum().item<double>(); }
+  double sum_of_squares(View values) override {
+    return wrap(values).to(at::kDouble).square().sum().item<double>();
+  }
 
   double sum_of_squares(const WordGradient& gradient) override {
     const auto count = static_cast<int64_t>(gradient.rows.values.size() + gradient.values_f64.size());
@@ -192,7 +199,8 @@ class AtenOps final : public Ops {
     update(step, wrap(parameter), wrap(moment1), wrap(moment2), wrap(gradient));
   }
 
-  void adamw(const AdamWStep& step, View parameter, View moment1, View moment2, const WordGradient& gradient) override {
+  void adamw(const AdamWStep& step, View parameter, View moment1, View moment2,
+             const WordGradient& gradient) override {
     Tensor dense = at::zeros_like(wrap(parameter));
     dense.index_copy_(0, wrap_indices(gradient.rows.ids.data(), gradient.rows.ids.size()),
                       wrap(values(gradient, parameter.cols)));
@@ -200,7 +208,7 @@ class AtenOps final : public Ops {
   }
 
  private:
-  /** One row of the batch as attention sees it: matrices (heads, queries or keys, dim / heads), seen in place. */
+  /** One row of the batch as attention sees it: matrices (heads, queries or keys, dim / heads) in place. */
   struct Row {
     int64_t heads, first_query, query_count, first_key, key_count;
     Tensor mask;  // (heads, queries, keys), factors of the probabilities
@@ -213,9 +221,10 @@ class AtenOps final : public Ops {
           first_key(batch.offsets[row]),
           key_count(batch.offsets[row + 1] - batch.offsets[row]) {
       const int64_t square = heads * key_count * key_count;
-      mask = how.dropout.p == 0
-                 ? masks
-                 : masks.narrow(0, mask_from, square).view({heads, key_count, key_count}).narrow(1, 0, query_count);
+      mask = how.dropout.p == 0 ? masks
+                                : masks.narrow(0, mask_from, square)
+                                      .view({heads, key_count, key_count})
+                                      .narrow(1, 0, query_count);
       mask_from += square;
     }
 
@@ -224,17 +233,16 @@ class AtenOps final : public Ops {
     Tensor split(View view, int64_t first, int64_t count) const {
       return wrap(view).narrow(0, first, count).view({count, heads, view.cols / heads}).transpose(0, 1);
     }
-    Tensor scores(View q, View k) const {
-      return at::bmm(queries(q), keys(k).transpose(1, 2)) * scale(q);
-    }
+    Tensor scores(View q, View k) const { return at::bmm(queries(q), keys(k).transpose(1, 2)) * scale(q); }
     double scale(View q) const { return 1 / std::sqrt(static_cast<double>(q.cols) / heads); }
   };
 
   /** (ids, dim) */
   View values(const WordGradient& gradient, int64_t dim) const {
     const int64_t ids = gradient.rows.ids.size();
-    return dtype_ == DType::f32 ? View{const_cast<float*>(gradient.rows.values.data()), dtype_, ids, dim, dim}
-                                : View{const_cast<double*>(gradient.values_f64.data()), dtype_, ids, dim, dim};
+    return dtype_ == DType::f32
+               ? View{const_cast<float*>(gradient.rows.values.data()), dtype_, ids, dim, dim}
+               : View{const_cast<double*>(gradient.values_f64.data()), dtype_, ids, dim, dim};
   }
 
   /** Factors by which dropout multiplies `count` values: 0 or 1 / (1 - p). */
@@ -260,7 +268,8 @@ class AtenOps final : public Ops {
   }
 
   /** torch.optim.AdamW's order of operations (torch/optim/adamw.py, _single_tensor_adamw). */
-  static void update(const AdamWStep& step, Tensor parameter, Tensor moment1, Tensor moment2, const Tensor& gradient) {
+  static void update(const AdamWStep& step, Tensor parameter, Tensor moment1, Tensor moment2,
+                     const Tensor& gradient) {
     const Tensor g = gradient * step.gradient_scale;
     parameter.mul_(1 - step.learning_rate * step.weight_decay);
     moment1.mul_(step.beta1).add_(g, 1 - step.beta1);

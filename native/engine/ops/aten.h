@@ -5,7 +5,7 @@
 
 namespace distiltune::engine {
 
-/** Plain ATen, either dtype: the slow twin of the kernels. Sets ATen's threads to `threads` for the calling thread. */
+/** Plain ATen, either dtype: the slow twin of the kernels. Gives ATen `threads` on the calling thread. */
 std::unique_ptr<Ops> make_aten_ops(DType dtype, int threads);
 
 }  // namespace distiltune::engine

@@ -18,17 +18,20 @@ class CpuOps final : public Ops {
   DType dtype() const override { return DType::f32; }
 
   void embed(const Batch& batch, View word, View position, View out) override {
-    kernels::embed(pool_, batch.ids, batch.offsets, batch.rows, word.f32(), position.f32(), out.f32(), out.cols);
+    kernels::embed(pool_, batch.ids, batch.offsets, batch.rows, word.f32(), position.f32(), out.f32(),
+                   out.cols);
   }
 
-  void embed_backward(const Batch& batch, View dout, int32_t padding_id, WordGradient& dword, View dposition) override {
+  void embed_backward(const Batch& batch, View dout, int32_t padding_id, WordGradient& dword,
+                      View dposition) override {
     kernels::embed_backward(pool_, batch.ids, batch.offsets, batch.rows, dout.f32(), padding_id, dword.rows,
                             dposition.f32(), dout.cols);
   }
 
   void first_tokens(const Batch& batch, View x, View out) override {
     for (int64_t row = 0; row < batch.rows; ++row) {
-      std::memcpy(out.f32() + row * out.cols, x.f32() + batch.offsets[row] * x.cols, sizeof(float) * out.cols);
+      std::memcpy(out.f32() + row * out.cols, x.f32() + batch.offsets[row] * x.cols,
+                  sizeof(float) * out.cols);
     }
   }
 
@@ -45,13 +48,13 @@ class CpuOps final : public Ops {
   }
 
   void linear_backward_input(View dy, View w, View dx, bool accumulate) override {
-    kernels::linear_backward_input(pool_, dy.f32(), dy.stride, w.f32(), dx.f32(), dx.stride, dy.rows, dy.cols, dx.cols,
-                                   accumulate);
+    kernels::linear_backward_input(pool_, dy.f32(), dy.stride, w.f32(), dx.f32(), dx.stride, dy.rows, dy.cols,
+                                   dx.cols, accumulate);
   }
 
   void linear_backward_weight(View dy, View x, View dw, View db) override {
-    kernels::linear_backward_weight(pool_, dy.f32(), dy.stride, x.f32(), x.stride, dw.f32(), db.f32(), dy.rows, dy.cols,
-                                    x.cols);
+    kernels::linear_backward_weight(pool_, dy.f32(), dy.stride, x.f32(), x.stride, dw.f32(), db.f32(),
+                                    dy.rows, dy.cols, x.cols);
   }
 
   void activate(Activation activation, View x, View y) override {
@@ -68,10 +71,10 @@ class CpuOps final : public Ops {
     kernels::apply_dropout(pool_, x.f32(), dropout, y.f32(), x.count());
   }
 
-  void layer_norm(View x, const Dropout& dropout, View residual, View gamma, View beta, View sum, View mean, View rstd,
-                  View y) override {
-    kernels::dropout_add_layer_norm(pool_, x.f32(), dropout, residual.f32(), gamma.f32(), beta.f32(), sum.f32(),
-                                    mean.f32(), rstd.f32(), y.f32(), x.rows, x.cols);
+  void layer_norm(View x, const Dropout& dropout, View residual, View gamma, View beta, View sum, View mean,
+                  View rstd, View y) override {
+    kernels::dropout_add_layer_norm(pool_, x.f32(), dropout, residual.f32(), gamma.f32(), beta.f32(),
+                                    sum.f32(), mean.f32(), rstd.f32(), y.f32(), x.rows, x.cols);
   }
 
   void layer_norm_backward(View dy, View sum, View mean, View rstd, View gamma, View dsum, View dgamma,
@@ -80,30 +83,35 @@ class CpuOps final : public Ops {
                                  dgamma.f32(), dbeta.f32(), dy.rows, dy.cols);
   }
 
-  void attention(const Batch& batch, const Attention& how, View q, View k, View v, View out, View lse) override {
-    kernels::attention(pool_, shape(batch, how, q), q.f32(), q.stride, k.f32(), v.f32(), k.stride, how.dropout,
-                       out.f32(), lse.f32());
+  void attention(const Batch& batch, const Attention& how, View q, View k, View v, View out,
+                 View lse) override {
+    kernels::attention(pool_, shape(batch, how, q), q.f32(), q.stride, k.f32(), v.f32(), k.stride,
+                       how.dropout, out.f32(), lse.f32());
   }
 
-  void attention_backward(const Batch& batch, const Attention& how, View q, View k, View v, View out, View lse,
-                          View dout, View dq, View dk, View dv) override {
+  void attention_backward(const Batch& batch, const Attention& how, View q, View k, View v, View out,
+                          View lse, View dout, View dq, View dk, View dv) override {
     kernels::attention_backward(pool_, shape(batch, how, q), q.f32(), q.stride, k.f32(), v.f32(), k.stride,
                                 how.dropout, out.f32(), lse.f32(), dout.f32(), dq.f32(), dk.f32(), dv.f32());
   }
 
-  double sum_of_squares(View values) override { return kernels::sum_of_squares(pool_, values.f32(), values.count()); }
+  double sum_of_squares(View values) override {
+    return kernels::sum_of_squares(pool_, values.f32(), values.count());
+  }
 
   double sum_of_squares(const WordGradient& gradient) override {
     return kernels::sum_of_squares(pool_, gradient.rows.values.data(), gradient.rows.values.size());
   }
 
   void adamw(const AdamWStep& step, View parameter, View moment1, View moment2, View gradient) override {
-    kernels::adamw(pool_, step, parameter.f32(), moment1.f32(), moment2.f32(), gradient.f32(), parameter.count());
+    kernels::adamw(pool_, step, parameter.f32(), moment1.f32(), moment2.f32(), gradient.f32(),
+                   parameter.count());
   }
 
-  void adamw(const AdamWStep& step, View parameter, View moment1, View moment2, const WordGradient& gradient) override {
-    kernels::adamw_rows(pool_, step, parameter.f32(), moment1.f32(), moment2.f32(), gradient.rows, parameter.rows,
-                        parameter.cols);
+  void adamw(const AdamWStep& step, View parameter, View moment1, View moment2,
+             const WordGradient& gradient) override {
+    kernels::adamw_rows(pool_, step, parameter.f32(), moment1.f32(), moment2.f32(), gradient.rows,
+                        parameter.rows, parameter.cols);
   }
 
  private:

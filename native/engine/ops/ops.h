@@ -39,7 +39,8 @@ struct View {
   }
 };
 
-/** Gradient of the word table: a row for each id met, not for each word there is. `rows.values` is used in f32 alone. */
+/** Gradient of the word table: a row for each id met, not for each word there is. `rows.values` is used in
+ * f32 alone. */
 struct WordGradient {
   kernels::RowGradient rows;
   std::vector<double> values_f64;  // (rows.ids.size(), dim), in f64 alone
@@ -59,20 +60,23 @@ struct Attention {
 };
 
 /**
- * The operations the model is made of, over plain memory. All views of a call have dtype(), and are contiguous
- * (stride == cols) unless a line says "strided". Outputs are overwritten unless a line says "adds", and share no memory
- * with inputs unless a line says "may be". `tokens` is any number of rows; a Dropout with p = 0 does nothing.
- * Implementations give the same bits whenever they are called with the same values.
+ * The operations the model is made of, over plain memory. All views of a call have dtype(), and are
+ * contiguous (stride == cols) unless a line says "strided". Outputs are overwritten unless a line says
+ * "adds", and share no memory with inputs unless a line says "may be". `tokens` is any number of rows; a
+ * Dropout with p = 0 does nothing. Implementations give the same bits whenever they are called with the same
+ * values.
  */
 class Ops {
  public:
   virtual ~Ops() = default;
   virtual DType dtype() const = 0;
 
-  /** out (tokens, dim) = word[id] + position[place in its row]; word (vocab, dim), position (max_positions, dim). */
+  /** out (tokens, dim) = word[id] + position[place in its row]; word (vocab, dim), position (max_positions,
+   * dim). */
   virtual void embed(const Batch& batch, View word, View position, View out) = 0;
-  /** Adds dout (tokens, dim) to dword by id, but for padding_id, which gets no gradient, and to dposition by place. */
-  virtual void embed_backward(const Batch& batch, View dout, int32_t padding_id, WordGradient& dword, View dposition) = 0;
+  /** Adds dout (tokens, dim) to dword by id, padding_id left out, and to dposition by place. */
+  virtual void embed_backward(const Batch& batch, View dout, int32_t padding_id, WordGradient& dword,
+                              View dposition) = 0;
 
   /** out (rows, dim) = the first token of each row of x (tokens, dim). */
   virtual void first_tokens(const Batch& batch, View x, View out) = 0;
@@ -95,32 +99,35 @@ class Ops {
   virtual void drop(View x, const Dropout& dropout, View y) = 0;
 
   /**
-   * sum = drop(x) + residual; y = (sum - mean) · rstd · gamma + beta, row by row, eps as in kernels/layer_norm.h.
-   * residual may be none; sum may be x. sum, mean and rstd (1, tokens) are what backward needs.
+   * sum = drop(x) + residual; y = (sum - mean) · rstd · gamma + beta, row by row, eps as in
+   * kernels/layer_norm.h. residual may be none; sum may be x. sum, mean and rstd (1, tokens) are what
+   * backward needs.
    */
-  virtual void layer_norm(View x, const Dropout& dropout, View residual, View gamma, View beta, View sum, View mean,
-                          View rstd, View y) = 0;
+  virtual void layer_norm(View x, const Dropout& dropout, View residual, View gamma, View beta, View sum,
+                          View mean, View rstd, View y) = 0;
   /** dsum, which may be dy; adds to dgamma and dbeta (1, dim). */
-  virtual void layer_norm_backward(View dy, View sum, View mean, View rstd, View gamma, View dsum, View dgamma,
-                                   View dbeta) = 0;
+  virtual void layer_norm_backward(View dy, View sum, View mean, View rstd, View gamma, View dsum,
+                                   View dgamma, View dbeta) = 0;
 
   /**
-   * out (queries, dim) = drop(softmax(q · kᵀ / sqrt(dim / heads))) · v within each row and head; k, v (tokens, dim).
-   * q, k, v strided, k and v alike. lse (heads, queries): log-sum-exp of the scores.
+   * out (queries, dim) = drop(softmax(q · kᵀ / sqrt(dim / heads))) · v within each row and head; k, v
+   * (tokens, dim). q, k, v strided, k and v alike. lse (heads, queries): log-sum-exp of the scores.
    */
-  virtual void attention(const Batch& batch, const Attention& how, View q, View k, View v, View out, View lse) = 0;
+  virtual void attention(const Batch& batch, const Attention& how, View q, View k, View v, View out,
+                         View lse) = 0;
   /** dq, dk, dv, strided as q, k, v. */
-  virtual void attention_backward(const Batch& batch, const Attention& how, View q, View k, View v, View out, View lse,
-                                  View dout, View dq, View dk, View dv) = 0;
+  virtual void attention_backward(const Batch& batch, const Attention& how, View q, View k, View v, View out,
+                                  View lse, View dout, View dq, View dk, View dv) = 0;
 
   /** In double. */
   virtual double sum_of_squares(View values) = 0;
   virtual double sum_of_squares(const WordGradient& gradient) = 0;
 
-  /** One AdamW update (kernels/adamw.h) of any number of values; moments and gradient have the parameter's shape. */
+  /** One AdamW update (kernels/adamw.h); moments and gradient have the parameter's shape, which is any. */
   virtual void adamw(const AdamWStep& step, View parameter, View moment1, View moment2, View gradient) = 0;
   /** The same for the word table (vocab, dim), whose gradient is zero where `gradient` has no row. */
-  virtual void adamw(const AdamWStep& step, View parameter, View moment1, View moment2, const WordGradient& gradient) = 0;
+  virtual void adamw(const AdamWStep& step, View parameter, View moment1, View moment2,
+                     const WordGradient& gradient) = 0;
 };
 
 }  // namespace distiltune::engine

@@ -16,7 +16,8 @@ namespace distiltune::engine::test {
 
 using Values = std::vector<double>;
 
-/** A batch that owns its memory; ids start with 2 and end with 3 as [CLS] and [SEP] would, the rest is drawn. */
+/** A batch that owns its memory; ids start with 2 and end with 3 as [CLS] and [SEP] would, the rest is drawn.
+ */
 struct OwnBatch {
   std::vector<int32_t> ids, offsets{0}, classes;
 
@@ -25,7 +26,9 @@ struct OwnBatch {
     for (const int64_t length : lengths) {
       for (int64_t place = 0; place < length; ++place) {
         // Few enough words that some come twice; word 0, the padding, among them.
-        ids.push_back(place == 0 ? 2 : place + 1 == length ? 3 : static_cast<int32_t>(random() % (shape.vocab_size - 1)));
+        ids.push_back(place == 0            ? 2
+                      : place + 1 == length ? 3
+                                            : static_cast<int32_t>(random() % (shape.vocab_size - 1)));
       }
       offsets.push_back(static_cast<int32_t>(ids.size()));
       classes.push_back(static_cast<int32_t>(random() % shape.labels));

@@ -1,4 +1,5 @@
-// Every operation over our kernels in float against its plain twin over ATen in double: outputs, gradients, dropout's masks.
+// Every operation over our kernels in float against its plain twin over ATen in double: outputs, gradients,
+// dropout's masks.
 #include <cmath>
 #include <memory>
 
@@ -168,8 +169,8 @@ CASE("layer_norm: with and without residual and dropout, for 1, 2, 7 and 512 row
       const Pair mean = twins.empty(1, rows), rstd = twins.empty(1, rows);
       const Pair d = twins.drawn(rows, dim), dgamma = twins.drawn(1, dim), dbeta = twins.drawn(1, dim);
       twins.both([&](Ops& ops, auto pick) {
-        ops.layer_norm(pick(x), whole ? dropped : kept, whole ? pick(residual) : View{}, pick(gamma), pick(beta),
-                       pick(x), pick(mean), pick(rstd), pick(y));
+        ops.layer_norm(pick(x), whole ? dropped : kept, whole ? pick(residual) : View{}, pick(gamma),
+                       pick(beta), pick(x), pick(mean), pick(rstd), pick(y));
         ops.layer_norm_backward(pick(d), pick(x), pick(mean), pick(rstd), pick(gamma), pick(d), pick(dgamma),
                                 pick(dbeta));
       });
@@ -193,13 +194,15 @@ CASE("attention: rows of 1, 2, 7 and 512 tokens, dropout off and on, all queries
       const int64_t queries = first_only ? 4 : tokens;
       // Queries of their own, or the first third of one matrix, as the model has them.
       const Pair qs = twins.drawn(queries, first_only ? dim : 3 * dim), kv = twins.drawn(tokens, 2 * dim);
-      const Pair out = twins.empty(queries, dim), lse = twins.empty(heads, queries), dout = twins.drawn(queries, dim);
+      const Pair out = twins.empty(queries, dim), lse = twins.empty(heads, queries),
+                 dout = twins.drawn(queries, dim);
       const Pair dqs = twins.drawn(queries, qs.single.cols), dkv = twins.empty(tokens, 2 * dim);
       twins.both([&](Ops& ops, auto pick) {
         const View q = pick(qs).columns(0, dim), k = pick(kv).columns(0, dim), v = pick(kv).columns(dim, dim);
         ops.attention(batch.rows(), how, q, k, v, pick(out), pick(lse));
-        ops.attention_backward(batch.rows(), how, q, k, v, pick(out), pick(lse), pick(dout), pick(dqs).columns(0, dim),
-                               pick(dkv).columns(0, dim), pick(dkv).columns(dim, dim));
+        ops.attention_backward(batch.rows(), how, q, k, v, pick(out), pick(lse), pick(dout),
+                               pick(dqs).columns(0, dim), pick(dkv).columns(0, dim),
+                               pick(dkv).columns(dim, dim));
       });
       check("out", out);
       check("lse", lse);
@@ -213,7 +216,8 @@ CASE("first queries alone see the mask that they have among all queries") {
   Twins twins;
   const OwnBatch batch({1, 2, 7, positions}, shape, 1);
   const int64_t tokens = batch.ids.size();
-  const Pair qkv = twins.drawn(tokens, 3 * dim), all = twins.empty(tokens, dim), all_lse = twins.empty(heads, tokens);
+  const Pair qkv = twins.drawn(tokens, 3 * dim), all = twins.empty(tokens, dim),
+             all_lse = twins.empty(heads, tokens);
   const Pair q = twins.empty(4, dim), first = twins.empty(4, dim), first_lse = twins.empty(heads, 4);
   const Pair picked = twins.empty(4, dim);
   twins.both([&](Ops& ops, auto pick) {

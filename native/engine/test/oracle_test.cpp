@@ -27,7 +27,8 @@ Values values_of(const at::Tensor& tensor) {
   return {flat.data_ptr<double>(), flat.data_ptr<double>() + flat.numel()};
 }
 
-/** The textbook model: rows padded to the longest, a mask over the keys, every row of every layer computed. */
+/** The textbook model: rows padded to the longest, a mask over the keys, every row of every layer computed.
+ */
 Result padded_autograd(const model::Shape& shape, const ParameterStore& store, const OwnBatch& batch) {
   const auto infos = model::parameters(shape);
   std::vector<at::Tensor> leaves;
@@ -73,7 +74,8 @@ Result padded_autograd(const model::Shape& shape, const ParameterStore& store, c
   at::Tensor x = layer_norm(words + (*next++).narrow(0, 0, longest));
   for (int64_t layer = 0; layer < shape.layers; ++layer) {
     const at::Tensor q = heads(linear(x)), k = heads(linear(x)), v = heads(linear(x));
-    const at::Tensor scores = at::matmul(q, k.transpose(2, 3)) / std::sqrt(static_cast<double>(shape.head_dim()));
+    const at::Tensor scores =
+        at::matmul(q, k.transpose(2, 3)) / std::sqrt(static_cast<double>(shape.head_dim()));
     const at::Tensor p = at::softmax(scores.masked_fill(padding, -INFINITY), 3);
     const at::Tensor ctx = at::matmul(p, v).transpose(1, 2).reshape({rows.rows, longest, shape.dim});
     const at::Tensor x1 = layer_norm(linear(ctx) + x);
@@ -120,7 +122,8 @@ void compare(const model::Shape& shape, const Result& got, const Result& want, d
     }
     const double off = distance(got.gradients[index], want.gradients[index]);
     if (!(off <= tolerance)) {
-      throw distiltune::test::Mismatch{name + " is off by " + std::to_string(off / tolerance) + " tolerances"};
+      throw distiltune::test::Mismatch{name + " is off by " + std::to_string(off / tolerance) +
+                                       " tolerances"};
     }
   }
 }
@@ -131,8 +134,8 @@ const model::Shape wide{60, positions, 2, 6, 96, 200, 2, Activation::gelu};
 const model::Shape one_layer{60, positions, 1, 2, 48, 64, 2, Activation::relu};
 const std::vector<int64_t> lengths{2, 3, 17, 512};
 
-// Float sums of up to 500 values against double ones; Transformers' own float32 is off by 2.1e-6 on such a model
-// (test/fixtures/reference/README.md).
+// Float sums of up to 500 values against double ones; Transformers' own float32 is off by 2.1e-6 on such a
+// model (test/fixtures/reference/README.md).
 constexpr double float_tolerance = 1e-5;
 constexpr double double_tolerance = 1e-10;
 
@@ -158,6 +161,52 @@ CASE("gradients equal autograd's on padded rows of 2, 3, 17 and 512 tokens, dim 
 CASE("gradients equal autograd's on padded rows of 2, 3, 17 and 512 tokens, dim 96") { check_all(wide); }
 CASE("gradients equal autograd's for a single layer with relu") { check_all(one_layer); }
 
+CASE("with dropout on, gradients equal the central differences of the loss") {
+  // Autograd cannot draw our masks; differences need none of it, and one mask per place, forward and
+  // backward.
+  const model::Shape shape{20, 8, 3, 2, 8, 12, 2, Activation::gelu};
+  const auto ops = make_aten_ops(DType::f64, 1);
+  const Cancelled never{false};
+  DistilBert model(*ops, shape, {0.2f, 0.3f, 0.4f}, 9);
+  ParameterStore store(shape, DType::f64, ParameterStore::WordTable::kept);
+  fill(store, shape, 7);
+  const OwnBatch batch({2, 5, 8}, shape, 11);
+  const auto logits_now = [&] { return model.forward(store.parameters(), batch.rows(), 3, never); };
+  const auto loss_now = [&] {
+    const View logits = logits_now();
+    return cross_entropy(logits, batch.classes.data(), 1, logits);
+  };
+  ParameterStore others(shape, DType::f64, ParameterStore::WordTable::absent);
+  Gradients gradients{{}, others.parameters()};
+  const View logits = logits_now();
+  cross_entropy(logits, batch.classes.data(), 1, logits);
+  model.backward(store.parameters(), batch.rows(), logits, gradients, never);
+
+  std::mt19937 random(1);
+  std::normal_distribution<double> normal;
+  constexpr double reach = 1e-5;
+  for (size_t index = 0; index < store.views().size(); ++index) {
+    const View values = store.views()[index];
+    const Values gradient =
+        index == 0 ? dense(gradients.word_embeddings, shape) : test::values_of(others.views()[index]);
+    const Values start = test::values_of(values);
+    Values direction(start.size());
+    for (double& each : direction) each = normal(random);
+    if (index == 0) std::fill_n(direction.begin(), shape.dim, 0.0);  // padding is not trained
+    const auto loss_at = [&](double distance) {
+      for (size_t at = 0; at < start.size(); ++at) set_at(values, at, start[at] + distance * direction[at]);
+      return loss_now();
+    };
+    const double slope = (loss_at(reach) - loss_at(-reach)) / (2 * reach);
+    loss_at(0);
+    double expected = 0;
+    for (size_t at = 0; at < start.size(); ++at) expected += gradient[at] * direction[at];
+    // Third derivatives times reach squared, and 1e-16 / reach of rounding; a wrong mask is off by a tenth
+    // and more.
+    CHECK_NEAR(slope, expected, 1e-6);
+  }
+}
+
 CASE("a model of four dimensions gives the logits, loss and norm that Transformers 4.18 gives") {
   const model::Shape shape{8, 4, 1, 2, 4, 6, 2, Activation::gelu};
   const auto ops = make_aten_ops(DType::f64, 1);
@@ -166,7 +215,8 @@ CASE("a model of four dimensions gives the logits, loss and norm that Transforme
   for (size_t j = 0; j < infos.size(); ++j) {
     const bool norm_weight = !infos[j].decay && infos[j].name.find("bias") == std::string::npos;
     for (int64_t k = 0; k < infos[j].count(); ++k) {
-      set_at(store.views()[j], k, static_cast<float>(0.3 * std::sin(1.7 * k + 0.9 * j) + (norm_weight ? 1 : 0)));
+      set_at(store.views()[j], k,
+             static_cast<float>(0.3 * std::sin(1.7 * k + 0.9 * j) + (norm_weight ? 1 : 0)));
     }
   }
   OwnBatch batch({3, 2}, shape, 1);

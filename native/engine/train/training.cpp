@@ -16,15 +16,15 @@ constexpr double clip_epsilon = 1e-6;
 void check_finite(double value, const char* what, uint64_t step) {
   if (std::isfinite(value)) return;
   throw Failure("NON_FINITE",
-                std::string("The ") + what + " of step " + std::to_string(step) + " is " + std::to_string(value) +
-                    ", so no weight was changed",
+                std::string("The ") + what + " of step " + std::to_string(step) + " is " +
+                    std::to_string(value) + ", so no weight was changed",
                 "Lower the learning rate, or look at the rows of this step");
 }
 
 }  // namespace
 
-Training::Training(Ops& ops, const model::Shape& shape, const DropoutRates& rates, const OptimizerOptions& optimizer,
-                   uint64_t seed)
+Training::Training(Ops& ops, const model::Shape& shape, const DropoutRates& rates,
+                   const OptimizerOptions& optimizer, uint64_t seed)
     : ops_(ops),
       optimizer_(optimizer),
       model_(ops, shape, rates, seed),
@@ -34,13 +34,15 @@ Training::Training(Ops& ops, const model::Shape& shape, const DropoutRates& rate
       other_gradients_(shape, ops.dtype(), ParameterStore::WordTable::absent),
       gradients_{{}, other_gradients_.parameters()} {}
 
-StepResult Training::step(const std::vector<LabelledBatch>& batches, double learning_rate, const Cancelled& cancelled) {
+StepResult Training::step(const std::vector<LabelledBatch>& batches, double learning_rate,
+                          const Cancelled& cancelled) {
   const Parameters& parameters = parameters_.parameters();
   gradients_.word_embeddings.clear();
   other_gradients_.clear();
   StepResult result;
   for (const LabelledBatch& batch : batches) {
-    const View logits = model_.forward(parameters, batch.rows, micro_batches_ + result.losses.size(), cancelled);
+    const View logits =
+        model_.forward(parameters, batch.rows, micro_batches_ + result.losses.size(), cancelled);
     const double share = 1.0 / static_cast<double>(batches.size());
     const double loss = cross_entropy(logits, batch.classes, share, logits);
     check_finite(loss, "loss", steps_ + 1);
@@ -62,18 +64,23 @@ View Training::logits(const Batch& batch, const Cancelled& cancelled) {
 }
 
 double Training::gradient_norm() {
-  return std::sqrt(ops_.sum_of_squares(gradients_.word_embeddings) + ops_.sum_of_squares(other_gradients_.decayed()) +
+  return std::sqrt(ops_.sum_of_squares(gradients_.word_embeddings) +
+                   ops_.sum_of_squares(other_gradients_.decayed()) +
                    ops_.sum_of_squares(other_gradients_.spared()));
 }
 
 void Training::update(double learning_rate, double gradient_scale) {
-  AdamWStep step{learning_rate,           optimizer_.beta1,
-                 optimizer_.beta2,        optimizer_.epsilon,
-                 optimizer_.weight_decay, static_cast<int64_t>(steps_),
+  AdamWStep step{learning_rate,
+                 optimizer_.beta1,
+                 optimizer_.beta2,
+                 optimizer_.epsilon,
+                 optimizer_.weight_decay,
+                 static_cast<int64_t>(steps_),
                  static_cast<float>(gradient_scale)};
   ops_.adamw(step, parameters_.word_table(), moments1_.word_table(), moments2_.word_table(),
              gradients_.word_embeddings);
-  ops_.adamw(step, parameters_.decayed(), moments1_.decayed(), moments2_.decayed(), other_gradients_.decayed());
+  ops_.adamw(step, parameters_.decayed(), moments1_.decayed(), moments2_.decayed(),
+             other_gradients_.decayed());
   step.weight_decay = 0;
   ops_.adamw(step, parameters_.spared(), moments1_.spared(), moments2_.spared(), other_gradients_.spared());
 }

@@ -39,10 +39,12 @@ class Training {
   ParameterStore& parameters() { return parameters_; }
 
   /**
-   * One optimizer step. The loss of each micro-batch counts 1 / batches.size(), whatever its rows. Throws NON_FINITE, and
-   * leaves all as it was, where a loss or the norm is no number; CANCELLED likewise. Batches are checked by the caller.
+   * One optimizer step. The loss of each micro-batch counts 1 / batches.size(), whatever its rows. Throws
+   * NON_FINITE, and leaves all as it was, where a loss or the norm is no number; CANCELLED likewise. Batches
+   * are checked by the caller.
    */
-  StepResult step(const std::vector<LabelledBatch>& batches, double learning_rate, const Cancelled& cancelled);
+  StepResult step(const std::vector<LabelledBatch>& batches, double learning_rate,
+                  const Cancelled& cancelled);
 
   /** Logits (rows, labels) without dropout, valid until the next call. */
   View logits(const Batch& batch, const Cancelled& cancelled);
