@@ -17,8 +17,8 @@ import { Output } from './output.js';
 import { followedRun } from './train.js';
 
 const SENTENCES = [
-	'made pancakes with the kids this morning and then we all went down to the river',
-	'i have not slept properly in weeks and i can not see the point of anything any more',
+	'good morning everyone hope you all have a lovely day',
+	'i feel hopeless and i have lost all interest in the things i used to love',
 	'does anyone know a good place to get a bike repaired on a sunday',
 ];
 
