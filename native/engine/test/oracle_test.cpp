@@ -108,7 +108,7 @@ Result ours(Ops& ops, const model::Shape& shape, const ParameterStore& store, co
 }
 
 void compare(const model::Shape& shape, const Result& got, const Result& want, double tolerance) {
-  for (size_t at = 0; at < want.logits.size(); ++at) CHECK_NEAR(got.logits[at], want.logits[at], tolerance);
+  CHECK_NEAR(distance(got.logits, want.logits), 0, tolerance);
   CHECK_NEAR(got.loss, want.loss, tolerance);
   Values all;
   for (const Values& each : want.gradients) all.insert(all.end(), each.begin(), each.end());
@@ -134,8 +134,8 @@ const model::Shape wide{60, positions, 2, 6, 96, 200, 2, Activation::gelu};
 const model::Shape one_layer{60, positions, 1, 2, 48, 64, 2, Activation::relu};
 const std::vector<int64_t> lengths{2, 3, 17, 512};
 
-// Float sums of up to 500 values against double ones; Transformers' own float32 is off by 2.1e-6 on such a
-// model (test/fixtures/reference/README.md).
+// Relative to the L2 norm of what is compared. Over six seeds float ATen was up to 9.0e-6 off the gradients
+// and our kernels, in each instruction set, up to 7.8e-6.
 constexpr double float_tolerance = 1e-5;
 constexpr double double_tolerance = 1e-10;
 
