@@ -3,7 +3,6 @@
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
@@ -33,14 +32,6 @@ function checkNode() {
 	const [major, minor] = process.versions.node.split('.').map(Number);
 	if (major > 22 || (major === 22 && minor >= 9) || (major === 20 && minor >= 17)) return;
 	throw new Unready(`Node ${process.versions.node} is too old: 20.17 or later of 20, or 22.9 or later, is needed; install one with: npx n 22`);
-}
-
-function checkCompiler() {
-	if (process.platform === 'win32') return; // CMake finds Visual Studio by itself and says so where it is not there
-	const names = [process.env.CXX, 'c++', 'g++', 'clang++'].filter(Boolean);
-	if (names.some((name) => answers(name, '--version').status === 0)) return;
-	const install = process.platform === 'darwin' ? 'xcode-select --install' : 'apt-get install g++';
-	throw new Unready(`No C++ compiler was found; install one with: ${install}`);
 }
 
 function hashOf(paths) {
@@ -82,48 +73,23 @@ function compileTypeScript() {
 
 const fromDist = (file) => import(pathToFileURL(join(root, 'dist', 'runtime', file)).href);
 
-/** CMake 3.18 or later: the machine's, else pip's, put into the per-user cache. */
-function findCMake(cache) {
-	const fits = (command) => {
-		const version = /cmake version (\d+)\.(\d+)/.exec(answers(command, '--version').stdout ?? '');
-		return version !== null && (Number(version[1]) > 3 || Number(version[2]) >= 18);
-	};
-	if (fits('cmake')) return undefined;
-	const folder = join(cache, 'cmake');
-	const program = join(folder, 'cmake', 'data', 'bin', process.platform === 'win32' ? 'cmake.exe' : 'cmake');
-	if (existsSync(program) && fits(program)) return program;
-	const missing = `CMake 3.18 or later was not found; install it with: ${process.platform === 'darwin' ? 'brew install cmake' : 'apt-get install cmake'}`;
-	if (process.env.DISTILTUNE_OFFLINE === '1') throw new Unready(`${missing} (DISTILTUNE_OFFLINE=1 forbids fetching it)`);
-	say(`CMake 3.18 or later was not found: taking pip's cmake package into ${folder} ...`);
-	const python = process.platform === 'win32' ? 'python' : 'python3';
-	const pip = answers(python, '-m', 'pip', 'install', '--quiet', '--upgrade', '--target', folder, 'cmake<4');
-	if (pip.status !== 0 || !fits(program)) throw new Unready(missing);
-	return program;
-}
+const streamed = { onOutput: (text) => process.stderr.write(text) };
 
-/** Compiles lib/, then base, then the engine for the libtorch that is named, else for the cache's. */
-async function build() {
-	checkCompiler();
+/** Compiles lib/, then base and the engine for the libtorch that is named, else for the cache's. */
+async function build({ tests = false } = {}) {
 	compileTypeScript();
-	const [{ cacheFolder }, { runSetup }, { resolveLibtorch }, { buildBase, buildEngine }] = await Promise.all(
-		['cache.js', 'setup.js', 'libtorch.js', 'build.js'].map(fromDist),
+	const [{ requireCompiler }, { runSetup }, { resolveLibtorch }, { buildClone }] = await Promise.all(
+		['toolchain.js', 'setup.js', 'libtorch.js', 'build.js'].map(fromDist),
 	);
-	const options = { cmake: findCMake(cacheFolder()), onOutput: (text) => process.stderr.write(text) };
-	await buildBase(options);
+	requireCompiler(); // before half a gigabyte is fetched
 	const libtorch = process.env.DISTILTUNE_LIBTORCH ? resolveLibtorch() : await runSetup({}, say);
-	await buildEngine(libtorch, options);
+	await buildClone(libtorch, { ...streamed, tests });
 }
 
-/** The programs of native/<room>/test that need no libtorch. */
-function buildNativeTests() {
-	checkCompiler();
+/** What needs no libtorch: lib/ and base. */
+async function buildBase() {
 	compileTypeScript();
-	return fromDist('cache.js').then(({ cacheFolder }) => {
-		const cmake = findCMake(cacheFolder()) ?? 'cmake';
-		const folder = join(root, 'build-cmake', 'tests');
-		run(cmake, ['-S', root, '-B', folder, '-DDISTILTUNE_TESTS=ON', '-DCMAKE_BUILD_TYPE=Release']);
-		run(cmake, ['--build', folder, '--config', 'Release', '--target', 'native_tests', '--parallel', String(availableParallelism())]);
-	});
+	await (await fromDist('build.js')).buildBase(streamed);
 }
 
 function sourcesUnder(folder, pattern) {
@@ -147,8 +113,7 @@ function types() {
 }
 
 async function test() {
-	await build();
-	await buildNativeTests();
+	await build({ tests: true });
 	node('node_modules/vitest/vitest.mjs', 'run', ...args);
 }
 
@@ -166,6 +131,7 @@ async function bench() {
 const tasks = {
 	quickstart,
 	build,
+	base: buildBase,
 	lint,
 	types,
 	test,

@@ -40,6 +40,6 @@ export async function doctorVerb({ libtorch }: { readonly libtorch?: string }, o
 /** Builds the engine for the libtorch that is named or found, into the per-user cache. */
 export async function buildVerb({ libtorch: place }: { readonly libtorch?: string }, output: Output): Promise<void> {
 	const libtorch = resolveLibtorch({ libtorch: place });
-	const file = await buildEngine(libtorch, { toCache: true, onOutput: (text) => !output.quiet && process.stderr.write(text) });
+	const file = await buildEngine(libtorch, { onOutput: (text) => !output.quiet && process.stderr.write(text) });
 	output.result({ key: libtorch.key, file }, `Built ${file}`);
 }

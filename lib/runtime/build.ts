@@ -3,11 +3,12 @@ import { createHash } from 'node:crypto';
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { RuntimeUnavailableError } from '../errors.js';
-import { cacheFolder } from './cache.js';
+import { cacheFolder, withLock } from './cache.js';
 import type { Libtorch } from './libtorch.js';
+import { findCMake, requireCompiler } from './toolchain.js';
 
 /** Folder of package.json, native/ and CMakeLists.txt. */
 export const packageRoot = fileURLToPath(new URL('../../', import.meta.url));
@@ -16,8 +17,6 @@ const require = createRequire(import.meta.url);
 export interface BuildOptions {
 	/** Receives the compiler's output, in pieces. */
 	readonly onOutput?: (text: string) => void;
-	/** cmake program; default: the one on PATH. */
-	readonly cmake?: string | undefined;
 }
 
 export function packageVersion(): string {
@@ -38,9 +37,9 @@ function sourceHash(definitions: readonly string[]): string {
 	return hash.digest('hex');
 }
 
-function run(args: readonly string[], options: BuildOptions): Promise<void> {
+function run(command: string, args: readonly string[], options: BuildOptions): Promise<void> {
 	return new Promise((resolve, reject) => {
-		const child = spawn(process.execPath, args, { cwd: packageRoot, stdio: ['ignore', 'pipe', 'pipe'] });
+		const child = spawn(command, args, { cwd: packageRoot, stdio: ['ignore', 'pipe', 'pipe'] });
 		let tail = '';
 		const take = (piece: Buffer) => {
 			tail = (tail + piece.toString()).slice(-4000);
@@ -52,42 +51,44 @@ function run(args: readonly string[], options: BuildOptions): Promise<void> {
 		child.on('close', (code) => {
 			if (code === 0) return resolve();
 			reject(
-				new RuntimeUnavailableError('BUILD_FAILED', `Expected the build to pass, but CMake or the compiler ended with ${code}:\n${tail}`, {
-					fix: ['npx distiltune doctor'],
+				new RuntimeUnavailableError('BUILD_FAILED', `Expected the build to pass, but ${basename(command)} ended with ${code}`, {
+					details: { output: tail },
 				}),
 			);
 		});
 	});
 }
 
-/** Builds one CMake target in `folder`, unless nothing changed since; returns whether it compiled. `output`: a file under `folder` that the target leaves. */
-export async function buildTarget(
-	target: string | undefined,
-	folder: string,
-	output: string | undefined,
-	definitions: readonly string[],
-	options: BuildOptions,
-): Promise<boolean> {
-	const stamp = join(folder, 'distiltune-sources');
+/** Builds CMake targets in `folder`, unless they were built there and nothing has changed since. */
+async function buildTargets(targets: readonly string[], folder: string, definitions: readonly string[], options: BuildOptions): Promise<void> {
+	const stamp = join(folder, `built-${targets.join('-')}`);
 	const hash = sourceHash(definitions);
-	if ((!output || existsSync(join(folder, output))) && existsSync(stamp) && readFileSync(stamp, 'utf8') === hash) return false;
-	const cmakeJs = join(dirname(require.resolve('cmake-js/package.json')), 'bin', 'cmake-js');
-	const napi = dirname(require.resolve('node-addon-api/package.json'));
-	const headers = join(dirname(require.resolve('node-api-headers/package.json')), 'include');
-	const all = [`NODE_API_DIR=${napi}`, `NODE_API_HEADERS=${headers}`, ...definitions].map((each) => `--CD${each}`);
-	const common = ['-d', packageRoot, '-O', folder, ...(options.cmake ? ['-c', options.cmake] : []), ...all];
-	await run([cmakeJs, 'configure', ...common], options);
-	const jobs = String(Math.min(availableParallelism(), 8));
-	await run([cmakeJs, 'build', ...common, '-p', jobs, ...(target ? ['-T', target] : [])], options);
-	writeFileSync(stamp, hash);
-	return true;
+	if (existsSync(stamp) && readFileSync(stamp, 'utf8') === hash) return;
+	requireCompiler();
+	const cmake = await findCMake((text) => options.onOutput?.(text));
+	await withLock(`${folder}.lock`, async () => {
+		const cmakeJs = join(dirname(require.resolve('cmake-js/package.json')), 'bin', 'cmake-js');
+		const napi = dirname(require.resolve('node-addon-api/package.json'));
+		const headers = join(dirname(require.resolve('node-api-headers/package.json')), 'include');
+		const all = [`NODE_API_DIR=${napi}`, `NODE_API_HEADERS=${headers}`, ...definitions].map((each) => `--CD${each}`);
+		await run(
+			process.execPath,
+			[cmakeJs, 'configure', '-d', packageRoot, '-O', folder, ...(cmake === 'cmake' ? [] : ['-c', cmake]), ...all],
+			options,
+		);
+		const jobs = String(Math.min(availableParallelism(), 8));
+		await run(cmake, ['--build', folder, '--config', 'Release', '--parallel', jobs, '--target', ...targets], options);
+		writeFileSync(stamp, hash);
+	});
 }
 
-/** Copies by temporary name, so that a process that has the old file mapped keeps it. */
-function install(from: string, to: string): void {
+/** Copies by temporary name, so that a process that has the old file mapped keeps it; the same bytes stay. */
+function install(from: string, to: string): string {
+	if (existsSync(to) && readFileSync(from).equals(readFileSync(to))) return to;
 	mkdirSync(dirname(to), { recursive: true });
 	copyFileSync(from, `${to}.tmp`);
 	renameSync(`${to}.tmp`, to);
+	return to;
 }
 
 /** CMake definitions that name `libtorch`. Throws HEADERS_MISSING where it has no headers. */
@@ -104,21 +105,35 @@ export function libtorchDefinitions(libtorch: Libtorch): string[] {
 	];
 }
 
-/** Builds base into build/Release/base.node of the package. */
-export async function buildBase(options: BuildOptions = {}): Promise<string> {
-	const output = join(packageRoot, 'build', 'Release', 'base.node');
-	const folder = join(packageRoot, 'build-cmake', 'base');
-	const changed = await buildTarget('base', folder, join('Release', 'base.node'), [], options);
-	if (changed || !existsSync(output)) install(join(folder, 'Release', 'base.node'), output);
-	return output;
+const cmakeFolder = (name: string) => join(packageRoot, 'build-cmake', name);
+const installBase = (folder: string) => install(join(folder, 'Release', 'base.node'), join(packageRoot, 'build', 'Release', 'base.node'));
+const installEngine = (folder: string, root: string) =>
+	install(join(folder, 'Release', 'engine.node'), join(root, 'build', 'Release', 'engine.node'));
+
+/** Folder of the test programs built for `libtorch`. */
+export function testPrograms(libtorch: Libtorch): string {
+	return cmakeFolder(libtorch.key);
 }
 
-/** Builds the engine for `libtorch`: in a clone under build/<key>, with `toCache` in the per-user cache. Returns its file. */
-export async function buildEngine(libtorch: Libtorch, options: BuildOptions & { readonly toCache?: boolean } = {}): Promise<string> {
-	const root = options.toCache ? cachedEngineFolder(libtorch.key) : join(packageRoot, 'build', libtorch.key);
-	const folder = options.toCache ? join(root, 'cmake') : join(packageRoot, 'build-cmake', libtorch.key);
-	const output = join(root, 'build', 'Release', 'engine.node');
-	const changed = await buildTarget('engine', folder, join('Release', 'engine.node'), libtorchDefinitions(libtorch), options);
-	if (changed || !existsSync(output)) install(join(folder, 'Release', 'engine.node'), output);
-	return output;
+/** Builds base alone, for which no libtorch is needed. Returns its file. */
+export async function buildBase(options: BuildOptions = {}): Promise<string> {
+	await buildTargets(['base'], cmakeFolder('base'), [], options);
+	return installBase(cmakeFolder('base'));
+}
+
+/** Builds what a clone runs: base, the engine for `libtorch` and, with `tests`, every program of native/<room>/test. */
+export async function buildClone(libtorch: Libtorch, options: BuildOptions & { readonly tests?: boolean } = {}): Promise<void> {
+	const folder = cmakeFolder(libtorch.key);
+	const definitions = [...libtorchDefinitions(libtorch), 'DISTILTUNE_TESTS=ON'];
+	await buildTargets(['base', 'engine', ...(options.tests ? ['native_tests'] : [])], folder, definitions, options);
+	installBase(folder);
+	installEngine(folder, join(packageRoot, 'build', libtorch.key));
+}
+
+/** Builds the engine for `libtorch` into the per-user cache. Returns its file. */
+export async function buildEngine(libtorch: Libtorch, options: BuildOptions = {}): Promise<string> {
+	const root = cachedEngineFolder(libtorch.key);
+	const folder = join(root, 'cmake');
+	await buildTargets(['engine'], folder, libtorchDefinitions(libtorch), options);
+	return installEngine(folder, root);
 }

@@ -35,10 +35,12 @@ export async function onDisk<T>(folder: string, body: () => Promise<T>): Promise
 	try {
 		return await body();
 	} catch (cause) {
-		const { code } = cause as NodeJS.ErrnoException;
+		const { code, syscall } = cause as NodeJS.ErrnoException;
 		if (code === 'ENOSPC' || code === 'EDQUOT')
 			throw new RuntimeUnavailableError('DISK_FULL', `Expected room in ${folder}, but the disk filled up`, { cause, hint: elsewhere });
-		if (code !== undefined && ['EACCES', 'EPERM', 'EROFS', 'EBUSY', 'ENOTDIR', 'EEXIST'].includes(code))
+		const closed = ['EACCES', 'EPERM', 'EROFS', 'EBUSY', 'ENOTDIR', 'EEXIST'].includes(code ?? '');
+		if (closed || syscall === 'mkdir')
+			// Node gives ENOENT for a folder it cannot make on a read-only disk
 			throw new RuntimeUnavailableError('CACHE_NOT_WRITABLE', `Expected to write in ${folder}: ${(cause as Error).message}`, {
 				cause,
 				hint: 'Name another folder in DISTILTUNE_CACHE_DIR',

@@ -19,7 +19,7 @@ export function loadBase(): BaseAddon {
 	} catch (cause) {
 		throw new RuntimeUnavailableError(
 			'BASE_MISSING',
-			`Expected the base addon under ${packageRoot}, but it did not load: ${(cause as Error).message}`,
+			`Expected the base addon under ${packageRoot}, but it did not load: ${(cause as Error).message.split('\n')[0]}`,
 			{
 				cause,
 				fix: ['npm run build'],

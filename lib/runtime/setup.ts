@@ -61,7 +61,7 @@ async function fromPip(folder: string, env: NodeJS.ProcessEnv, onProgress: Progr
 			fix: [`npx distiltune setup --from ${wheel.file}`],
 		});
 	// pip copies the wheel out of its temporary folder.
-	requireSpace(folder, 2 * wheel.bytes + wheel.kept);
+	requireSpace(dirname(folder), 2 * wheel.bytes + wheel.kept);
 	const all = `of ${Math.round(wheel.bytes / 1e6)} MB`;
 	onProgress(`Fetching libtorch ${torchVersion} through pip, once: a wheel ${all} ...`);
 	const file = await pipDownload(wheel, folder, (bytes) => onProgress(`  ${Math.round(bytes / 1e6)} ${all}`));
