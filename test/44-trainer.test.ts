@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -17,6 +17,7 @@ import {
 import { readConfig } from '../lib/model/config.js';
 import type { RunRecord } from '../lib/train/record.js';
 import { fixture } from './models.js';
+import { readSafetensors, safetensors, type TensorBytes } from './safetensors.js';
 
 const tiny = fixture('tiny-model');
 const labels = ['calm', 'worried', 'alarmed'];
@@ -145,9 +146,7 @@ describe('a run', () => {
 	});
 
 	it('draws a head for other labels where the model to start from has none', async () => {
-		const body = join(folder, 'body');
-		cpSync(tiny, body, { recursive: true });
-		withoutHead(join(body, 'model.safetensors'));
+		const body = modelWith('body', (tensors) => tensors.filter(({ name }) => !name.includes('classifier')));
 		const outputDir = await fitted({ model: body, labels: ['alarmed', 'worried', 'calm', 'unknown'], numTrainEpochs: 1 });
 		expect(recordOf(outputDir).drawnFromSeed).toEqual(['pre_classifier.weight', 'pre_classifier.bias', 'classifier.weight', 'classifier.bias']);
 		expect((await readConfig(outputDir)).labels).toEqual(['alarmed', 'worried', 'calm', 'unknown']);
@@ -184,6 +183,12 @@ describe('a run', () => {
 			'TEXT_EMPTY',
 			'TEXT_WITH_NUL',
 		]);
+	});
+
+	it('tells what a classifier has no use for', async () => {
+		const more = { name: 'vocab_projector.bias', dtype: 'F32', shape: [1], data: Buffer.alloc(4) };
+		const { warnings } = recordOf(await fitted({ model: modelWith('masked', (tensors) => [...tensors, more]), maxSteps: 1 }));
+		expect(warnings).toEqual([{ code: 'WEIGHTS_IGNORED', message: 'A classifier has no use for these tensors of the model: vocab_projector.bias' }]);
 	});
 
 	it('takes a row of exactly the longest length uncut, and cuts the one that is a token longer', async () => {
@@ -291,6 +296,15 @@ describe('a run is refused', () => {
 		expect((error as Error).message).toContain(sentence);
 	});
 
+	it('a text with a token the model has no place for', async () => {
+		const model = modelWith('wordy', (tensors) => tensors);
+		rmSync(join(model, 'tokenizer.json'));
+		appendFileSync(join(model, 'vocab.txt'), 'zebra\n');
+		const error = await refusal({ model, train: [...rows, { text: 'zebra', label: 'calm' }] });
+		expect(error).toMatchObject({ name: 'ModelError', code: 'VOCABULARY_MISMATCH' });
+		expect((error as Error).message).toContain('has a token 600, but its model knows only 600');
+	});
+
 	it('an output folder that cannot be written, before a step is taken', async () => {
 		const file = join(folder, 'in-the-way');
 		writeFileSync(file, '');
@@ -300,13 +314,9 @@ describe('a run is refused', () => {
 	});
 
 	it('a loss that is no number, naming the step and its rows, and nothing is saved', async () => {
-		const model = join(folder, 'damaged');
-		cpSync(tiny, model, { recursive: true });
-		const weights = readFileSync(join(model, 'model.safetensors'));
-		const length = Number(weights.readBigUInt64LE(0));
-		const header = JSON.parse(weights.subarray(8, 8 + length).toString());
-		weights.writeFloatLE(Number.NaN, 8 + length + header['classifier.bias'].data_offsets[0]);
-		writeFileSync(join(model, 'model.safetensors'), weights);
+		const nan = Buffer.alloc(12);
+		nan.writeFloatLE(Number.NaN);
+		const model = modelWith('damaged', (tensors) => tensors.map((tensor) => (tensor.name === 'classifier.bias' ? { ...tensor, data: nan } : tensor)));
 		const outputDir = join(folder, 'endless');
 		const error = await refusal({ model, outputDir });
 		expect(error).toMatchObject({ name: 'TrainingError', code: 'NON_FINITE', details: { step: 1 } });
@@ -329,23 +339,11 @@ describe('after a run', () => {
 	});
 });
 
-/** Takes the head out of a .safetensors file: the tiny model keeps its tensors in the order of its header. */
-function withoutHead(path: string): void {
-	const bytes = readFileSync(path);
-	const length = Number(bytes.readBigUInt64LE(0));
-	const header = JSON.parse(bytes.subarray(8, 8 + length).toString()) as Record<string, { data_offsets?: [number, number] }>;
-	const kept: Record<string, unknown> = {};
-	const parts: Buffer[] = [];
-	let at = 0;
-	for (const [name, entry] of Object.entries(header)) {
-		if (entry.data_offsets === undefined || name.includes('classifier')) continue;
-		const [start, end] = entry.data_offsets;
-		parts.push(bytes.subarray(8 + length + start, 8 + length + end));
-		kept[name] = { ...entry, data_offsets: [at, at + end - start] };
-		at += end - start;
-	}
-	const text = Buffer.from(JSON.stringify(kept));
-	const size = Buffer.alloc(8);
-	size.writeBigUInt64LE(BigInt(text.length));
-	writeFileSync(path, Buffer.concat([size, text, ...parts]));
+/** A copy of the tiny model with other tensors. */
+function modelWith(name: string, change: (tensors: TensorBytes[]) => TensorBytes[]): string {
+	const model = join(folder, name);
+	cpSync(tiny, model, { recursive: true });
+	const path = join(model, 'model.safetensors');
+	writeFileSync(path, safetensors(change(readSafetensors(readFileSync(path)))));
+	return model;
 }
