@@ -5,7 +5,8 @@
 
 namespace distiltune {
 
-/** A refusal with a lasting code, one sentence and a next move; native/node/error.h turns it into a JavaScript error. */
+/** A refusal with a lasting code, one sentence and a next move; native/node/error.h turns it into a
+ * JavaScript error. */
 struct Failure : std::runtime_error {
   Failure(std::string code, const std::string& message, std::string hint = {})
       : std::runtime_error(message), code(std::move(code)), hint(std::move(hint)) {}

@@ -62,7 +62,7 @@ describe('native/', () => {
 		text: [],
 		files: [],
 		model: ['kernels', 'text', 'files'],
-		node: [],
+		node: ['model'],
 		base: ['model', 'kernels', 'text', 'files', 'node'],
 		engine: ['model', 'kernels', 'files', 'node'],
 	};

@@ -26,12 +26,15 @@ std::wstring wide(const std::string& text) {
 }
 #endif
 
-/** The handle is never closed: libtorch must stay until the process ends (its statics outlive any environment). */
+/** The handle is never closed: libtorch must stay until the process ends (its statics outlive any
+ * environment). */
 void open_library(const std::string& path, bool global) {
 #ifdef _WIN32
   (void)global;
   // Dependencies are looked for beside the library first, never in the current folder.
-  if (LoadLibraryExW(wide(path).c_str(), nullptr, LOAD_LIBRARY_SEARCH_DLL_LOAD_DIR | LOAD_LIBRARY_SEARCH_DEFAULT_DIRS)) return;
+  if (LoadLibraryExW(wide(path).c_str(), nullptr,
+                     LOAD_LIBRARY_SEARCH_DLL_LOAD_DIR | LOAD_LIBRARY_SEARCH_DEFAULT_DIRS))
+    return;
   throw Failure("LIBRARY_OPEN_FAILED", path + ": system error " + std::to_string(GetLastError()));
 #else
   dlerror();
@@ -47,7 +50,8 @@ std::set<std::string> mapped_libraries() {
   std::ifstream maps("/proc/self/maps");
   for (std::string line; std::getline(maps, line);) {
     const size_t slash = line.find('/');
-    if (slash != std::string::npos && line.find(".so", slash) != std::string::npos) paths.insert(line.substr(slash));
+    if (slash != std::string::npos && line.find(".so", slash) != std::string::npos)
+      paths.insert(line.substr(slash));
   }
 #endif
   return paths;
@@ -63,7 +67,8 @@ Napi::Value open_library_call(const Napi::CallbackInfo& info) {
 
 Napi::Value mapped_libraries_call(const Napi::CallbackInfo& info) {
   auto result = Napi::Array::New(info.Env());
-  for (const std::string& path : mapped_libraries()) result.Set(result.Length(), Napi::String::New(info.Env(), path));
+  for (const std::string& path : mapped_libraries())
+    result.Set(result.Length(), Napi::String::New(info.Env(), path));
   return result;
 }
 

@@ -7,6 +7,7 @@
 #include "../failure.h"
 #include "../files/safetensors.h"
 #include "../model/predictor.h"
+#include "../node/convert.h"
 #include "../node/error.h"
 #include "instance.h"
 
@@ -20,25 +21,6 @@ struct Handle {
   std::unique_ptr<model::Predictor> predictor;
 };
 
-int64_t integer(const Napi::Object& object, const char* key) {
-  return object.Get(key).ToNumber().Int64Value();
-}
-
-model::Shape to_shape(const Napi::Object& shape) {
-  const bool relu = shape.Get("activation").ToString().Utf8Value() == "relu";
-  return {integer(shape, "vocabSize"), integer(shape, "maxPositions"),
-          integer(shape, "layers"),    integer(shape, "heads"),
-          integer(shape, "dim"),       integer(shape, "hiddenDim"),
-          integer(shape, "labels"),    relu ? model::Activation::relu : model::Activation::gelu};
-}
-
-std::vector<int32_t> to_vector(const Napi::Value& value) {
-  if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_int32_array)
-    throw Failure("BATCH_INVALID", "Expected `ids` and `offsets` to be Int32Array");
-  const auto array = value.As<Napi::Int32Array>();
-  return {array.Data(), array.Data() + array.ElementLength()};
-}
-
 node::Jobs::Work logits_work(std::shared_ptr<Handle> handle, std::vector<int32_t> ids,
                              std::vector<int32_t> offsets) {
   return [handle, ids = std::move(ids),
@@ -46,21 +28,10 @@ node::Jobs::Work logits_work(std::shared_ptr<Handle> handle, std::vector<int32_t
     model::Predictor& predictor = *handle->predictor;
     const model::Batch batch{ids.data(), offsets.data(), static_cast<int64_t>(offsets.size()) - 1};
     model::check(batch, static_cast<int64_t>(ids.size()), predictor.shape());
-    auto logits =
-        std::make_shared<std::vector<float>>(static_cast<size_t>(batch.rows * predictor.shape().labels));
-    predictor.logits(batch, logits->data(), cancelled);
-    return [logits](Napi::Env env) -> Napi::Value {
-      auto result = Napi::Float32Array::New(env, logits->size());
-      std::copy(logits->begin(), logits->end(), result.Data());
-      return result;
-    };
+    std::vector<float> logits(static_cast<size_t>(batch.rows * predictor.shape().labels));
+    predictor.logits(batch, logits.data(), cancelled);
+    return node::finish_with<Napi::Float32Array>(std::move(logits));
   };
-}
-
-Napi::Promise rejected(Napi::Env env, const Failure& failure) {
-  const auto deferred = Napi::Promise::Deferred::New(env);
-  deferred.Reject(node::to_error(env, failure).Value());
-  return deferred.Promise();
 }
 
 Napi::Value logits(const Napi::CallbackInfo& info, const std::shared_ptr<Handle>& handle) {
@@ -68,10 +39,10 @@ Napi::Value logits(const Napi::CallbackInfo& info, const std::shared_ptr<Handle>
   try {
     if (!handle->open) throw Failure("PREDICTOR_CLOSED", "This predictor is closed");
     const auto batch = info[0].ToObject();
-    return jobs(env).queue(env,
-                           logits_work(handle, to_vector(batch.Get("ids")), to_vector(batch.Get("offsets"))));
+    return jobs(env).queue(
+        env, logits_work(handle, node::to_vector(batch, "ids"), node::to_vector(batch, "offsets")));
   } catch (const Failure& failure) {
-    return rejected(env, failure);
+    return node::rejected(env, failure);
   }
 }
 
@@ -79,7 +50,7 @@ Napi::Value close(const Napi::CallbackInfo& info, const std::shared_ptr<Handle>&
   handle->open = false;
   return jobs(info.Env()).queue(info.Env(), [handle](const node::Cancelled&) -> node::Jobs::Finish {
     handle->predictor.reset();
-    return [](Napi::Env env) { return env.Undefined(); };
+    return node::finish_undefined();
   });
 }
 
@@ -87,8 +58,8 @@ Napi::Value open_predictor(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const auto options = info[0].ToObject();
   const std::string weights = options.Get("weights").ToString();
-  const model::Shape shape = to_shape(options.Get("shape").ToObject());
-  const auto threads = static_cast<int>(integer(options, "threads"));
+  const model::Shape shape = node::to_shape(options.Get("shape").ToObject());
+  const auto threads = static_cast<int>(node::integer(options, "threads"));
   return jobs(env).queue(env, [weights, shape, threads](const node::Cancelled&) -> node::Jobs::Finish {
     auto handle = std::make_shared<Handle>();
     handle->predictor = std::make_unique<model::Predictor>(weights, shape, threads);

@@ -13,7 +13,9 @@ inline Napi::Error to_error(Napi::Env env, const std::exception& failure) {
   const auto* known = dynamic_cast<const Failure*>(&failure);
   const bool memory = dynamic_cast<const std::bad_alloc*>(&failure) != nullptr;
   Napi::Error error = Napi::Error::New(env, memory ? "Memory ran out in native code" : failure.what());
-  error.Set("code", Napi::String::New(env, known ? known->code : memory ? "OUT_OF_MEMORY" : "NATIVE_FAILURE"));
+  error.Set("code", Napi::String::New(env, known    ? known->code
+                                           : memory ? "OUT_OF_MEMORY"
+                                                    : "NATIVE_FAILURE"));
   if (known && !known->hint.empty()) error.Set("hint", Napi::String::New(env, known->hint));
   return error;
 }

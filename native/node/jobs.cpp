@@ -25,7 +25,8 @@ struct Task {
   std::function<void()> run;
 };
 
-/** The one native thread of this addon. Never destroyed: a static destructor could run while an environment still leaves. */
+/** The one native thread of this addon. Never destroyed: a static destructor could run while an environment
+ * still leaves. */
 class NativeThread {
  public:
   void enter() {
@@ -43,7 +44,8 @@ class NativeThread {
     wake_.notify_all();
   }
 
-  /** Drops what `environment` has waiting, waits for what it has running, joins the thread behind the last one. */
+  /** Drops what `environment` has waiting, waits for what it has running, joins the thread behind the last
+   * one. */
   void leave(const void* environment) {
     std::deque<Task> dropped;  // destroyed outside the lock
     std::unique_lock lock(mutex_);
@@ -124,7 +126,8 @@ Jobs::Jobs(Napi::Env env) : environment_(std::make_shared<Environment>()) {
   if (status != napi_ok) throw Napi::Error::New(env);
   napi_unref_threadsafe_function(env, environment_->to_javascript);
   native_thread().enter();
-  // Hooks run last first: this one before the thread-safe function's own, so nobody calls it after it is gone.
+  // Hooks run last first: this one before the thread-safe function's own, so nobody calls it after it is
+  // gone.
   env.AddCleanupHook(
       [](std::shared_ptr<Environment>* environment) {
         (*environment)->cancelled = true;
@@ -148,8 +151,8 @@ Napi::Promise Jobs::queue(Napi::Env env, Work work) {
     } catch (...) {
       failure = std::current_exception();
     }
-    auto settle = [environment, finish = std::move(finish), failure](Napi::Env env,
-                                                                    const Napi::Promise::Deferred& deferred) {
+    auto settle = [environment, finish = std::move(finish), failure](
+                      Napi::Env env, const Napi::Promise::Deferred& deferred) {
       if (--environment->pending == 0) napi_unref_threadsafe_function(env, environment->to_javascript);
       try {
         if (failure) std::rethrow_exception(failure);
@@ -161,7 +164,8 @@ Napi::Promise Jobs::queue(Napi::Env env, Work work) {
       }
     };
     auto* settlement = new Settlement{deferred, std::move(settle)};
-    if (napi_call_threadsafe_function(environment->to_javascript, settlement, napi_tsfn_nonblocking) != napi_ok) {
+    if (napi_call_threadsafe_function(environment->to_javascript, settlement, napi_tsfn_nonblocking) !=
+        napi_ok) {
       delete settlement;
     }
   };

@@ -11,10 +11,11 @@ namespace distiltune::node {
 using Cancelled = std::atomic<bool>;
 
 /**
- * Jobs of one environment (the main thread or a worker), run one after another on the addon's one native thread, in the
- * order they were asked for; each settles one promise. The thread is shared by all environments of the process, started by
- * the first job and joined when the last environment leaves. A pending job keeps the event loop alive, an idle queue does
- * not. When an environment is torn down its waiting jobs are dropped, its running one is cancelled and waited for.
+ * Jobs of one environment (the main thread or a worker), run one after another on the addon's one native
+ * thread, in the order they were asked for; each settles one promise. The thread is shared by all
+ * environments of the process, started by the first job and joined when the last environment leaves. A
+ * pending job keeps the event loop alive, an idle queue does not. When an environment is torn down its
+ * waiting jobs are dropped, its running one is cancelled and waited for.
  *
  * Make one per environment and keep it in the instance data.
  */
@@ -22,7 +23,8 @@ class Jobs {
  public:
   /** Called back on the JavaScript thread with a handle scope open; its value resolves the promise. */
   using Finish = std::function<Napi::Value(Napi::Env)>;
-  /** Runs and is destroyed on the native thread: it may hold no Napi reference. Returns what is to be done with its result. */
+  /** Runs and is destroyed on the native thread: it may hold no Napi reference. Returns what is to be done
+   * with its result. */
   using Work = std::function<Finish(const Cancelled&)>;
 
   explicit Jobs(Napi::Env env);

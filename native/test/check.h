@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-// The smallest test runner: each CASE prints "ok NAME" or "not ok NAME: reason", main() returns the number of failures.
-// test/native.ts runs the programs and makes each line a vitest case.
+// The smallest test runner: each CASE prints "ok NAME" or "not ok NAME: reason", main() returns the number of
+// failures. test/native.ts runs the programs and makes each line a vitest case.
 
 namespace distiltune::test {
 
@@ -47,23 +47,25 @@ inline int run_all() {
 
 #define CHECK_JOIN2(a, b) a##b
 #define CHECK_JOIN(a, b) CHECK_JOIN2(a, b)
-#define CASE(name)                                                                                         \
-  static void CHECK_JOIN(case_, __LINE__)();                                                               \
-  static const ::distiltune::test::Register CHECK_JOIN(register_, __LINE__)(name, CHECK_JOIN(case_, __LINE__)); \
+#define CASE(name)                                                                                        \
+  static void CHECK_JOIN(case_, __LINE__)();                                                              \
+  static const ::distiltune::test::Register CHECK_JOIN(register_, __LINE__)(name,                         \
+                                                                            CHECK_JOIN(case_, __LINE__)); \
   static void CHECK_JOIN(case_, __LINE__)()
-#define CHECK(condition)                                                                              \
-  do {                                                                                                \
-    if (!(condition))                                                                                 \
-      throw ::distiltune::test::Mismatch{std::string(__FILE__) + ":" + std::to_string(__LINE__) + " " + #condition}; \
+#define CHECK(condition)                                                                                \
+  do {                                                                                                  \
+    if (!(condition))                                                                                   \
+      throw ::distiltune::test::Mismatch{std::string(__FILE__) + ":" + std::to_string(__LINE__) + " " + \
+                                         #condition};                                                   \
   } while (0)
 /** |got - want| <= tolerance, with both numbers in the report. */
-#define CHECK_NEAR(got, want, tolerance)                                                                       \
-  do {                                                                                                         \
-    const double got_ = (got), want_ = (want), tolerance_ = (tolerance);                                        \
-    if (!(got_ - want_ <= tolerance_ && want_ - got_ <= tolerance_))                                            \
-      throw ::distiltune::test::Mismatch{std::string(__FILE__) + ":" + std::to_string(__LINE__) + " " #got " is " + \
-                                         std::to_string(got_) + ", expected " + std::to_string(want_) + " within " + \
-                                         std::to_string(tolerance_)};                                          \
+#define CHECK_NEAR(got, want, tolerance)                                                                   \
+  do {                                                                                                     \
+    const double got_ = (got), want_ = (want), tolerance_ = (tolerance);                                   \
+    if (!(got_ - want_ <= tolerance_ && want_ - got_ <= tolerance_))                                       \
+      throw ::distiltune::test::Mismatch{std::string(__FILE__) + ":" + std::to_string(__LINE__) +          \
+                                         " " #got " is " + std::to_string(got_) + ", expected " +          \
+                                         std::to_string(want_) + " within " + std::to_string(tolerance_)}; \
   } while (0)
 #define MAIN \
   int main() { return ::distiltune::test::run_all() == 0 ? 0 : 1; }

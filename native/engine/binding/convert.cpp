@@ -1,6 +1,7 @@
 #include "convert.h"
 
 #include "../../failure.h"
+#include "../../node/convert.h"
 
 namespace distiltune::engine {
 
@@ -9,28 +10,8 @@ namespace {
 double number(const Napi::Object& object, const char* key) {
   return object.Get(key).ToNumber().DoubleValue();
 }
-int64_t integer(const Napi::Object& object, const char* key) {
-  return object.Get(key).ToNumber().Int64Value();
-}
 std::string text(const Napi::Object& object, const char* key) {
   return object.Get(key).ToString().Utf8Value();
-}
-
-model::Shape to_shape(const Napi::Object& shape) {
-  return {
-      integer(shape, "vocabSize"), integer(shape, "maxPositions"),
-      integer(shape, "layers"),    integer(shape, "heads"),
-      integer(shape, "dim"),       integer(shape, "hiddenDim"),
-      integer(shape, "labels"),    text(shape, "activation") == "relu" ? Activation::relu : Activation::gelu};
-}
-
-std::vector<int32_t> to_vector(const Napi::Object& batch, const char* key) {
-  const Napi::Value value = batch.Get(key);
-  if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_int32_array) {
-    throw Failure("BATCH_INVALID", std::string("Expected `") + key + "` to be an Int32Array");
-  }
-  const auto array = value.As<Napi::Int32Array>();
-  return {array.Data(), array.Data() + array.ElementLength()};
 }
 
 }  // namespace
@@ -39,24 +20,24 @@ SessionOptions to_session_options(const Napi::Value& value) {
   const Napi::Object options = value.ToObject();
   const Napi::Object optimizer = options.Get("optimizer").ToObject();
   return {text(options, "weights"),
-          to_shape(options.Get("shape").ToObject()),
+          node::to_shape(options.Get("shape").ToObject()),
           {static_cast<float>(number(options, "dropout")),
            static_cast<float>(number(options, "attentionDropout")),
            static_cast<float>(number(options, "classifierDropout"))},
           number(options, "initializerRange"),
-          static_cast<uint64_t>(integer(options, "seed")),
+          static_cast<uint64_t>(node::integer(options, "seed")),
           {number(optimizer, "beta1"), number(optimizer, "beta2"), number(optimizer, "epsilon"),
            number(optimizer, "weightDecay"), number(optimizer, "maxGradNorm")},
-          static_cast<int>(integer(options, "threads")),
+          static_cast<int>(node::integer(options, "threads")),
           text(options, "ops") == "aten" ? OpsKind::aten : OpsKind::cpu};
 }
 
 OwnedBatch to_batch(const Napi::Value& value) {
   const Napi::Object batch = value.ToObject();
-  OwnedBatch owned{to_vector(batch, "ids"), to_vector(batch, "offsets"), {}};
+  OwnedBatch owned{node::to_vector(batch, "ids"), node::to_vector(batch, "offsets"), {}};
   if (owned.offsets.empty())
     throw Failure("BATCH_INVALID", "Expected `offsets` to hold at least one number, got none");
-  if (!batch.Get("labels").IsUndefined()) owned.classes = to_vector(batch, "labels");
+  if (!batch.Get("labels").IsUndefined()) owned.classes = node::to_vector(batch, "labels");
   return owned;
 }
 

@@ -11,6 +11,7 @@
 #include "../../files/safetensors.h"
 #include "../../kernels/thread_pool.h"
 #include "../../model/weights.h"
+#include "../../node/convert.h"
 #include "../../node/error.h"
 #include "../../node/jobs.h"
 #include "../ops/aten.h"
@@ -69,20 +70,6 @@ Napi::Value to_strings(Napi::Env env, const std::vector<std::string>& strings) {
   return list;
 }
 
-/** Resolves with a copy of `values`. */
-template <class Array, class Value>
-node::Jobs::Finish finish_with(std::vector<Value> values) {
-  return [values = std::move(values)](Napi::Env env) -> Napi::Value {
-    auto array = Array::New(env, values.size());
-    std::copy(values.begin(), values.end(), array.Data());
-    return array;
-  };
-}
-
-node::Jobs::Finish finish_undefined() {
-  return [](Napi::Env env) -> Napi::Value { return env.Undefined(); };
-}
-
 node::Jobs::Finish step(Core& core, const std::vector<OwnedBatch>& batches, double learning_rate,
                         const Cancelled& cancelled) {
   std::vector<LabelledBatch> labelled;
@@ -92,7 +79,7 @@ node::Jobs::Finish step(Core& core, const std::vector<OwnedBatch>& batches, doub
     labelled.push_back({batch.rows(), batch.classes.data()});
   }
   StepResult result = core.training.step(labelled, learning_rate, cancelled);
-  auto losses = finish_with<Napi::Float64Array>(std::move(result.losses));
+  auto losses = node::finish_with<Napi::Float64Array>(std::move(result.losses));
   return [losses = std::move(losses), grad_norm = result.grad_norm](Napi::Env env) -> Napi::Value {
     auto object = Napi::Object::New(env);
     object.Set("losses", losses(env));
@@ -104,7 +91,8 @@ node::Jobs::Finish step(Core& core, const std::vector<OwnedBatch>& batches, doub
 node::Jobs::Finish logits(Core& core, const OwnedBatch& batch, const Cancelled& cancelled) {
   model::check(batch.rows(), batch.ids.size(), core.shape);
   const View logits = core.training.logits(batch.rows(), cancelled);
-  return finish_with<Napi::Float32Array>(std::vector<float>(logits.f32(), logits.f32() + logits.count()));
+  return node::finish_with<Napi::Float32Array>(
+      std::vector<float>(logits.f32(), logits.f32() + logits.count()));
 }
 
 node::Jobs::Finish parameter(Core& core, const std::string& name) {
@@ -113,7 +101,7 @@ node::Jobs::Finish parameter(Core& core, const std::string& name) {
   if (info == core.infos.end())
     throw Failure("PARAMETER_UNKNOWN", "The model has no parameter named \"" + name + '"');
   const View view = core.training.parameters().views()[info - core.infos.begin()];
-  return finish_with<Napi::Float32Array>(std::vector<float>(view.f32(), view.f32() + view.count()));
+  return node::finish_with<Napi::Float32Array>(std::vector<float>(view.f32(), view.f32() + view.count()));
 }
 
 node::Jobs::Finish save_weights(Core& core, const std::string& path) {
@@ -125,7 +113,7 @@ node::Jobs::Finish save_weights(Core& core, const std::string& path) {
     tensors.push_back({info.name, shape, core.training.parameters().views()[index].f32()});
   }
   files::write_safetensors(path, tensors, {{"format", "pt"}});
-  return finish_undefined();
+  return node::finish_undefined();
 }
 
 /** Runs body(core, cancelled); whether it threw or not, the JavaScript thread then finds the session free. */
@@ -182,9 +170,7 @@ class Session : public Napi::ObjectWrap<Session> {
       state_->busy = true;
       return promise;
     } catch (const Failure& failure) {
-      const auto deferred = Napi::Promise::Deferred::New(env);
-      deferred.Reject(node::to_error(env, failure).Value());
-      return deferred.Promise();
+      return node::rejected(env, failure);
     }
   }
 
@@ -224,7 +210,7 @@ class Session : public Napi::ObjectWrap<Session> {
     state_->closed = true;
     return instance(info.Env()).jobs.queue(info.Env(), [state = state_](const node::Cancelled&) {
       state->core.reset();
-      return finish_undefined();
+      return node::finish_undefined();
     });
   }
 
