@@ -92,6 +92,27 @@ async function buildBase() {
 	await (await fromDist('build.js')).buildBase(streamed);
 }
 
+/**
+ * prebuilds/: base, and the engine under the key of its libtorch, each folder as node-gyp-build reads it. prebuildify calls
+ * node-gyp; in its place it gets this file, which has nothing left to compile and ignores gyp's arguments.
+ */
+async function prebuilds() {
+	await build();
+	const { resolveLibtorch } = await fromDist('libtorch.js');
+	const { key } = resolveLibtorch();
+	const env = {
+		...process.env,
+		PREBUILD_NODE_GYP: `"${process.execPath}" "${fileURLToPath(import.meta.url)}" build`,
+		...(process.platform === 'win32' ? {} : { PREBUILD_SHELL: '/bin/sh' }),
+	};
+	const common = ['--napi', '--strip', '--tag-libc', '-t', process.versions.node];
+	for (const [name, cwd, out] of [
+		['base', '.', '.'],
+		['engine', join('build', key), join('prebuilds', key)],
+	])
+		run(process.execPath, [join('node_modules', 'prebuildify', 'bin.js'), ...common, '-n', name, '--cwd', cwd, '--out', out], { env });
+}
+
 function sourcesUnder(folder, pattern) {
 	const names = readdirSync(join(root, folder), { recursive: true });
 	return names
@@ -132,6 +153,7 @@ const tasks = {
 	quickstart,
 	build,
 	base: buildBase,
+	prebuilds,
 	lint,
 	types,
 	test,
