@@ -28,8 +28,18 @@ function ours() {
 	try {
 		// The same rows in the same order as the peer's, its three warm-up steps included: ours pays for them.
 		return lastJson(process.execPath, [
-			join(root, 'dist', 'cli', 'main.js'), 'train', '--model', model, '--train', train,
-			'--max-steps', String(peerSteps + 3), '--output-dir', output, '--json', '--quiet',
+			join(root, 'dist', 'cli', 'main.js'),
+			'train',
+			'--model',
+			model,
+			'--train',
+			train,
+			'--max-steps',
+			String(peerSteps + 3),
+			'--output-dir',
+			output,
+			'--json',
+			'--quiet',
 		]).timings;
 	} finally {
 		rmSync(output, { recursive: true, force: true });
@@ -43,7 +53,9 @@ const results = { ours: [], theirs: [] };
 for (let round = 1; round <= rounds; round++) {
 	results.ours.push(ours());
 	results.theirs.push(theirs());
-	console.error(`round ${round}/${rounds}: ours ${results.ours.at(-1).stepsPerSecond.toFixed(2)}, theirs ${results.theirs.at(-1).stepsPerSecond.toFixed(2)} steps/s`);
+	console.error(
+		`round ${round}/${rounds}: ours ${results.ours.at(-1).stepsPerSecond.toFixed(2)}, theirs ${results.theirs.at(-1).stepsPerSecond.toFixed(2)} steps/s`,
+	);
 }
 
 const median = (numbers) => [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length / 2)];
