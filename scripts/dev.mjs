@@ -124,7 +124,7 @@ function sourcesUnder(folder, pattern) {
 function lint() {
 	node('node_modules/@biomejs/biome/bin/biome', 'check');
 	const clang = process.env.CLANG_FORMAT ?? 'clang-format';
-	if (answers(clang, '--version').status !== 0) return say('clang-format was not found: C++ was not checked (pip install clang-format)');
+	if (answers(clang, '--version').status !== 0) return say('clang-format was not found: C++ was not checked (pip install clang-format==23.1.5)');
 	run(clang, ['--dry-run', '--Werror', ...sourcesUnder('native', /\.(cpp|h)$/)]);
 }
 
@@ -159,6 +159,7 @@ const tasks = {
 	test,
 	bench,
 	check: async () => {
+		lint();
 		types();
 		await test();
 	},
