@@ -43,27 +43,30 @@ export function pipDownload(wheel: Wheel, folder: string, onBytes: (bytes: numbe
 		child.stderr.on('data', (piece: Buffer) => {
 			said = (said + piece).slice(-4000);
 		});
-		const refuse = (why: string) => {
+		const refuse = (why: string, mend: string) => {
 			clearInterval(watch);
-			if (/No space left|Errno 28|not enough space/.test(said))
-				return reject(
-					new RuntimeUnavailableError('DISK_FULL', `Expected room for ${wheel.file} in ${folder}, but the disk filled up`, {
-						hint: 'Free some space, or name another folder in DISTILTUNE_CACHE_DIR',
-					}),
-				);
+			const full = /No space left|not enough space/.test(said);
+			const hint = `${full ? 'Free some space' : mend}, or bring the wheel from elsewhere (npx distiltune setup --print-urls)`;
 			reject(
-				new RuntimeUnavailableError('DOWNLOAD_FAILED', `Expected pip to fetch torch ${torchVersion}, but ${why}`, {
-					hint: `Install pip (${process.platform === 'linux' ? 'apt-get install python3-pip' : `${python} -m ensurepip`}), or bring the wheel from elsewhere (npx distiltune setup --print-urls)`,
-				}),
+				full
+					? new RuntimeUnavailableError('DISK_FULL', `Expected room for ${wheel.file} in ${folder}, but the disk filled up`, { hint })
+					: new RuntimeUnavailableError('DOWNLOAD_FAILED', `Expected pip to fetch torch ${torchVersion}, but ${why}`, { hint }),
 			);
 		};
-		child.on('error', () => refuse(`${python} is not on this machine`));
+		const installPip = `Install pip (${process.platform === 'linux' ? 'apt-get install python3-pip' : `${python} -m ensurepip`})`;
+		child.on('error', () => refuse(`${python} is not on this machine`, installPip));
 		child.on('close', (code) => {
 			clearInterval(watch);
 			const file = join(folder, wheel.file);
 			if (code === 0 && statSync(file, { throwIfNoEntry: false })) return resolve(file);
-			const reasons = said.split('\n').filter((line) => /^ERROR|No module named/.test(line));
-			refuse(`it ended with ${code}: ${reasons.at(-1)?.trim() ?? 'it left no wheel'}`);
+			if (/No module named pip/.test(said)) return refuse(`${python} has no pip`, installPip);
+			const broken = /connection broken by '(\w+)/.exec(said)?.[1];
+			const last = said
+				.split('\n')
+				.filter((line) => line.startsWith('ERROR'))
+				.at(-1);
+			const why = broken ? `no package index was reached (${broken})` : `it ended with ${code}: ${last ?? 'it left no wheel'}`;
+			refuse(why, 'Look at the network and at pip config list');
 		});
 	});
 }
