@@ -1,8 +1,9 @@
-import { AbortError, ConfigError, DataError, DistiltuneError, ModelError } from './errors.js';
+import { AbortError, ConfigError, DataError, DistiltuneError, fromNative, ModelError } from './errors.js';
 import { type ModelFolder, openModelFolder, resolveModel } from './model/folder.js';
+import { type Prediction, predict, type RankedLabel, ranked } from './model/predict.js';
 import { loadVocabulary } from './model/vocabulary.js';
 import { loadBase } from './runtime/load.js';
-import type { NativePredictor, NativeTokenizer, RaggedEncoding } from './runtime/native.js';
+import type { NativePredictor, NativeTokenizer } from './runtime/native.js';
 
 export interface ClassifierOptions {
 	/** Threads of the forward pass; 0 means one per physical core. @default 0 */
@@ -17,25 +18,6 @@ export interface PredictOptions {
 	/** Stops between batches; the call then rejects with AbortError. */
 	readonly signal?: AbortSignal;
 }
-
-export interface RankedLabel {
-	readonly label: string;
-	/** Probability, from 0 to 1. */
-	readonly score: number;
-}
-
-export interface Prediction extends RankedLabel {
-	/** Probability of every label; they sum to 1. */
-	readonly scores: Readonly<Record<string, number>>;
-	/** Whether the text was cut to maxLength. */
-	readonly truncated: boolean;
-	/** Tokens that were read, [CLS] and [SEP] included. */
-	readonly tokens: number;
-}
-
-// Bounds memory: the widest buffers of a batch hold a few thousand floats a token.
-const tokensPerBatch = 2048;
-const textsPerEncoding = 256;
 
 /** A trained classifier of texts. Runs on the CPU without libtorch. */
 export class Classifier implements AsyncDisposable {
@@ -68,7 +50,7 @@ export class Classifier implements AsyncDisposable {
 			);
 		const base = loadBase();
 		const predictor = await base.openPredictor({ weights: model.weights, shape, threads }).catch((cause: unknown) => {
-			throw asModelError(cause);
+			throw fromNative(cause, ModelError);
 		});
 		return new Classifier(model, predictor, new base.Tokenizer(spec));
 	}
@@ -99,20 +81,15 @@ export class Classifier implements AsyncDisposable {
 		const maxLength = wholeNumber('maxLength', options.maxLength ?? Math.min(512, this.#longest), 2, this.#longest);
 		const topK = options.topK === undefined ? undefined : wholeNumber('topK', options.topK, 1, Number.MAX_SAFE_INTEGER);
 		const encodeOptions = { maxLength, addSpecialTokens: true, matchSpecialTokens: true, spans: false };
-		const results: (Prediction | RankedLabel[])[] = [];
-		for (let from = 0; from < texts.length; from += textsPerEncoding) {
-			throwIfAborted(options.signal);
-			const encoding = await this.#tokenizer.encode(texts.slice(from, from + textsPerEncoding), encodeOptions);
-			for (const [first, end] of batches(encoding)) {
-				throwIfAborted(options.signal);
-				const logits = await this.#predictor.logits(slice(encoding, first, end));
-				for (let row = first; row < end; row++) {
-					const scores = softmax(logits.subarray((row - first) * this.labels.length, (row - first + 1) * this.labels.length));
-					results.push(topK === undefined ? this.#prediction(scores, encoding, row) : this.#ranked(scores).slice(0, topK));
-				}
-			}
-		}
-		return results;
+		const predictions = await predict(texts, {
+			labels: this.labels,
+			encode: (some) => this.#tokenizer.encode(some, encodeOptions),
+			logits: (batch) => this.#predictor.logits(batch),
+			stopIfAborted: () => {
+				if (options.signal?.aborted) throw new AbortError('Classifying was stopped by its signal', { cause: options.signal.reason });
+			},
+		});
+		return topK === undefined ? predictions : predictions.map(({ scores }) => ranked(this.labels, scores).slice(0, topK));
 	}
 
 	/** Frees the native memory once running calls have ended. Twice is fine. */
@@ -127,56 +104,10 @@ export class Classifier implements AsyncDisposable {
 	[Symbol.asyncDispose](): Promise<void> {
 		return this.dispose();
 	}
-
-	/** Best first; equal scores in the order of the labels. */
-	#ranked(scores: readonly number[]): RankedLabel[] {
-		return this.labels.map((label, id) => ({ label, score: scores[id] as number })).sort((a, b) => b.score - a.score);
-	}
-
-	#prediction(scores: readonly number[], encoding: RaggedEncoding, row: number): Prediction {
-		const { label, score } = this.#ranked(scores)[0] as RankedLabel;
-		const tokens = (encoding.offsets[row + 1] as number) - (encoding.offsets[row] as number);
-		const byLabel = Object.fromEntries(this.labels.map((name, id) => [name, scores[id] as number]));
-		return { label, score, scores: byLabel, truncated: encoding.truncated[row] === 1, tokens };
-	}
-}
-
-/** Ranges [first, end) of rows with at most tokensPerBatch tokens together, or one longer row. */
-function* batches({ offsets }: RaggedEncoding): Generator<[number, number]> {
-	const rows = offsets.length - 1;
-	for (let first = 0; first < rows; ) {
-		let end = first + 1;
-		while (end < rows && (offsets[end + 1] as number) - (offsets[first] as number) <= tokensPerBatch) end++;
-		yield [first, end];
-		first = end;
-	}
-}
-
-function slice({ ids, offsets }: RaggedEncoding, first: number, end: number) {
-	const start = offsets[first] as number;
-	return { ids: ids.slice(start, offsets[end]), offsets: offsets.slice(first, end + 1).map((offset) => offset - start) };
-}
-
-/** In double, the largest logit subtracted. */
-function softmax(logits: Float32Array): number[] {
-	const largest = logits.reduce((a, b) => Math.max(a, b));
-	const exponentials = Array.from(logits, (logit) => Math.exp(logit - largest));
-	const sum = exponentials.reduce((a, b) => a + b, 0);
-	return exponentials.map((value) => value / sum);
 }
 
 function wholeNumber(name: string, value: number, low: number, high: number): number {
 	if (!Number.isInteger(value) || value < low || value > high)
 		throw new ConfigError('OPTIONS_INVALID', `Expected \`${name}\` to be a whole number from ${low} to ${high}, got ${value}`);
 	return value;
-}
-
-function throwIfAborted(signal: AbortSignal | undefined): void {
-	if (signal?.aborted) throw new AbortError('Classifying was stopped by its signal', { cause: signal.reason });
-}
-
-/** Native refusals of a model's files carry code and hint. */
-function asModelError(cause: unknown): unknown {
-	const { code, hint, message } = cause as { code?: string; hint?: string; message: string };
-	return code === undefined ? cause : new ModelError(code, message, { hint, cause });
 }

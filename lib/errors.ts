@@ -74,3 +74,9 @@ export class AbortError extends DistiltuneError {
 		this.checkpoint = extras.checkpoint;
 	}
 }
+
+/** A refusal of native code (an error with `code` and perhaps `hint`) as one of ours; anything else as it is. */
+export function fromNative(cause: unknown, As: new (code: string, message: string, extras: ErrorExtras) => DistiltuneError): unknown {
+	const { code, hint, message } = cause as { code?: string; hint?: string; message: string };
+	return code === undefined || cause instanceof DistiltuneError ? cause : new As(code, message, { hint, cause });
+}

@@ -1,8 +1,9 @@
-export { Classifier, type ClassifierOptions, type Prediction, type PredictOptions, type RankedLabel } from './classifier.js';
+export { Classifier, type ClassifierOptions, type PredictOptions } from './classifier.js';
 export type { Label, Row } from './data/row.js';
 export type { SplitOptions } from './data/split.js';
 export { type DataInput, Dataset, type DatasetOptions, type DatasetStats } from './dataset.js';
 export { AbortError, ConfigError, DataError, DistiltuneError, ModelError, RuntimeUnavailableError, TrainingError } from './errors.js';
+export type { Prediction, RankedLabel } from './model/predict.js';
 export type { TrainerConfig } from './options.js';
 export { configure } from './runtime/libtorch.js';
 export type { RaggedEncoding } from './runtime/native.js';

@@ -1,4 +1,4 @@
-import { ConfigError, DataError, DistiltuneError } from './errors.js';
+import { ConfigError, DataError, DistiltuneError, fromNative } from './errors.js';
 import { resolveModel, writeFolderAtomically } from './model/folder.js';
 import { loadVocabulary, type Vocabulary } from './model/vocabulary.js';
 import { saveVocabulary } from './model/vocabulary-write.js';
@@ -69,8 +69,7 @@ export class Tokenizer implements Disposable, AsyncDisposable {
 		try {
 			return await this.#open().encode(texts, nativeOptions(options, options.spans ?? false));
 		} catch (cause) {
-			const { code, hint, message } = cause as { code?: string; hint?: string; message: string };
-			throw code === undefined || cause instanceof DistiltuneError ? cause : new DataError(code, message, { hint, cause });
+			throw fromNative(cause, DataError);
 		}
 	}
 
@@ -124,7 +123,7 @@ export class Tokenizer implements Disposable, AsyncDisposable {
 function nativeOptions(options: EncodeOptions, spans: boolean): NativeOptions {
 	const { maxLength, addSpecialTokens = true, matchSpecialTokens = true } = options;
 	if (maxLength !== undefined && !(Number.isInteger(maxLength) && maxLength >= 2 && maxLength < 2 ** 31))
-		throw new ConfigError('OPTION_RANGE', `Expected \`maxLength\` to be a whole number from 2 to ${2 ** 31 - 1}, got ${maxLength}`, {
+		throw new ConfigError('OPTIONS_INVALID', `Expected \`maxLength\` to be a whole number from 2 to ${2 ** 31 - 1}, got ${maxLength}`, {
 			hint: 'two places are needed for [CLS] and [SEP]',
 		});
 	return { maxLength: maxLength ?? 0, addSpecialTokens, matchSpecialTokens, spans };

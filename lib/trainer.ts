@@ -3,9 +3,10 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { type DataInput, Dataset } from './dataset.js';
-import { AbortError, ConfigError, ModelError, TrainingError } from './errors.js';
+import { AbortError, ConfigError, fromNative, ModelError, TrainingError } from './errors.js';
 import { configText, type ModelConfig, withLabels } from './model/config.js';
 import { openModelFolder, resolveModel, writeFolderAtomically } from './model/folder.js';
+import { type Prediction, predict } from './model/predict.js';
 import { isSplit, type ResolvedConfig, resolveConfig, type TrainerConfig } from './options.js';
 import { type MeasureOptions, measure } from './report/measure.js';
 import { packageVersion } from './runtime/build.js';
@@ -99,6 +100,23 @@ export class Trainer implements AsyncDisposable {
 		});
 	}
 
+	/** What the trained model says of each text of `data`, in order. Rows are read as for `evaluate`, but their labels may be any. */
+	predict(data: DataInput): Promise<Prediction[]> {
+		return this.#turn.run(async () => {
+			const { model, tokenizer, session, maxLength } = this.#trained();
+			const texts: string[] = [];
+			for await (const { text } of Dataset.from(data, this.config)) texts.push(text);
+			return predict(texts, {
+				labels: model.labels,
+				encode: (some) => tokenizer.encodeBatch(some, { maxLength }),
+				logits: (batch) => session.logits(batch),
+				stopIfAborted: () => {
+					if (this.#turn.closed) throw new AbortError('The prediction was stopped');
+				},
+			});
+		});
+	}
+
 	/** Writes the trained model to a folder, whole or not at all. */
 	save(folder: string = this.config.outputDir): Promise<void> {
 		return this.#turn.run(() => this.#write(this.#trained(), folder));
@@ -133,7 +151,7 @@ export class Trainer implements AsyncDisposable {
 		// Claims the folder before hours are spent: what keeps it from being written comes out now.
 		await writeFolderAtomically(config.outputDir, async () => {});
 		const session = await engine.openSession(sessionOptions(folder.weights, model, config)).catch((cause: unknown) => {
-			throw asModelError(cause);
+			throw fromNative(cause, ModelError);
 		});
 		const workplace: Workplace = { model, tokenizer, session, eval: material.eval, maxLength, record: undefined };
 		this.#workplace = workplace;
@@ -271,10 +289,4 @@ function sessionOptions(weights: string, model: ModelConfig, config: ResolvedCon
 		threads: config.threads,
 		ops: 'cpu',
 	};
-}
-
-/** Native refusals of a model's files carry code and hint. */
-function asModelError(cause: unknown): unknown {
-	const { code, hint, message } = cause as { code?: string; hint?: string; message: string };
-	return code === undefined ? cause : new ModelError(code, message, { hint, cause });
 }

@@ -333,6 +333,12 @@ describe('after a run', () => {
 		expect(await trainer.evaluate()).toEqual(metrics);
 		expect(await trainer.evaluate(rows)).toEqual(metrics);
 		expect((await trainer.evaluate(rows.slice(0, 3))).accuracy).toBeLessThanOrEqual(1);
+		const predicted = await trainer.predict(rows);
+		expect(predicted.filter(({ label }, row) => label === rows[row]?.label).length / rows.length).toBe(metrics?.accuracy);
+		await using saved = await Classifier.load(trainer.config.outputDir);
+		// Two forward passes over the same weights: the session's and the predictor's, each in float32.
+		for (const [row, prediction] of (await saved.predict(rows.map(({ text }) => text))).entries())
+			expect(prediction.score).toBeCloseTo(predicted[row]?.score ?? Number.NaN, 5);
 		await expect(trainer.evaluate([{ text: 'a', label: 'none' }])).rejects.toMatchObject({ code: 'LABEL_UNKNOWN' });
 		await trainer.save(join(folder, 'copy'));
 		for (const name of readdirSync(outputDir)) expect(sha256(join(folder, 'copy', name)), name).toBe(sha256(join(outputDir, name)));

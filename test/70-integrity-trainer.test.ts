@@ -24,6 +24,7 @@ const trainer = (epochs = 1) =>
 const calls = {
 	fit: async (subject: Trainer) => subject.fit(),
 	evaluate: (subject: Trainer) => subject.evaluate(),
+	predict: (subject: Trainer) => subject.predict(rows.slice(0, 2)),
 	save: (subject: Trainer) => subject.save(),
 };
 type Call = keyof typeof calls;
@@ -62,17 +63,22 @@ const states: Record<string, () => Promise<{ subject: Trainer; leave: () => Prom
 const matrix: [string, Call, string][] = [
 	['new', 'fit', 'runs'],
 	['new', 'evaluate', 'NOT_TRAINED'],
+	['new', 'predict', 'NOT_TRAINED'],
 	['new', 'save', 'NOT_TRAINED'],
 	['running', 'fit', 'TRAINER_BUSY'],
 	['running', 'evaluate', 'TRAINER_BUSY'],
+	['running', 'predict', 'TRAINER_BUSY'],
 	['running', 'save', 'TRAINER_BUSY'],
 	['trained', 'fit', 'runs'],
 	['trained', 'evaluate', 'runs'],
+	['trained', 'predict', 'runs'],
 	['trained', 'save', 'runs'],
 	['stopped', 'evaluate', 'runs'],
+	['stopped', 'predict', 'runs'],
 	['stopped', 'save', 'runs'],
 	['disposed', 'fit', 'TRAINER_CLOSED'],
 	['disposed', 'evaluate', 'TRAINER_CLOSED'],
+	['disposed', 'predict', 'TRAINER_CLOSED'],
 	['disposed', 'save', 'TRAINER_CLOSED'],
 ];
 
