@@ -8,7 +8,7 @@ import { type Entry, type Options, open as openZip, type ZipFile } from 'yauzl';
 
 // c10 and torch_cpu and what they ask for besides the system's: readelf -d, the load commands, the import tables.
 const libraries =
-	/^lib\/(lib(c10|torch_cpu|cudart-[^/]+|gomp-[^/]+|iomp5)\.(so|dylib)[^/]*|(c10|torch_cpu)\.(dll|lib)|(asmjit|fbgemm|libiomp5md|uv)\.dll)$/;
+	/^lib\/(lib(c10|torch_cpu|cudart[^/]*|gomp[^/]*|iomp5)\.(so|dylib)[^/]*|(c10|torch_cpu)\.(dll|lib)|(asmjit|fbgemm|libiomp5md|uv)\.dll)$/;
 
 /** Path under torch/ of an archive member that is kept; undefined for the others. */
 export function keptMember(name: string): string | undefined {

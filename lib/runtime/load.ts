@@ -66,7 +66,7 @@ export function listEngines(env: NodeJS.ProcessEnv = process.env): { readonly ke
 /** Libraries of `libtorch` in the order they are opened: what the wheel bundles, then c10, then torch_cpu. */
 export function openingOrder(libtorch: Libtorch): string[] {
 	const bundled = readdirSync(libtorch.lib)
-		.filter((name) => /^lib(gomp|cudart)-/.test(name))
+		.filter((name) => /^lib(gomp|cudart)[-.]/.test(name))
 		.sort()
 		.reverse();
 	const named = ['c10', 'torch_cpu'].map((name) => libraryFile(libtorch.lib, name)).filter((path) => path !== undefined);
@@ -87,9 +87,11 @@ function openLibtorch(addon: BaseAddon, libtorch: Libtorch): void {
 		try {
 			addon.openLibrary(path, { global: false });
 		} catch (cause) {
-			throw new RuntimeUnavailableError('DEPENDENCY_MISSING', `Expected ${path} to open: ${(cause as Error).message}`, {
+			const { message } = cause as Error;
+			const lacking = /(\S+): cannot open shared object/.exec(message)?.[1];
+			throw new RuntimeUnavailableError('DEPENDENCY_MISSING', `Expected ${path} to open: ${message}`, {
 				cause,
-				fix: ['npx distiltune doctor'],
+				hint: `${lacking ? `Install what holds ${lacking}, or take` : 'Take'} a libtorch that needs nothing beside it: npx distiltune setup`,
 			});
 		}
 	}
