@@ -2,7 +2,7 @@
 // Node's own modules only: this file runs before anything is installed.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
@@ -67,6 +67,7 @@ function compileTypeScript() {
 	const inputs = ['tsconfig.json', ...sources.map((name) => join('lib', name))];
 	whenChanged(join('dist', '.distiltune-sources'), inputs, () => {
 		say('Compiling TypeScript ...');
+		rmSync(join(root, 'dist'), { recursive: true, force: true }); // nothing stays of a source that is gone
 		node('node_modules/typescript/bin/tsc', '-p', root);
 	});
 }

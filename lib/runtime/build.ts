@@ -1,12 +1,12 @@
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { RuntimeUnavailableError } from '../errors.js';
-import { cacheFolder, withLock } from './cache.js';
+import { cacheFolder, onDisk, withLock } from './cache.js';
 import type { Libtorch } from './libtorch.js';
 import { findCMake, requireCompiler } from './toolchain.js';
 
@@ -66,28 +66,33 @@ async function buildTargets(targets: readonly string[], folder: string, definiti
 	if (existsSync(stamp) && readFileSync(stamp, 'utf8') === hash) return;
 	requireCompiler();
 	const cmake = await findCMake((text) => options.onOutput?.(text));
-	await withLock(`${folder}.lock`, async () => {
-		const cmakeJs = join(dirname(require.resolve('cmake-js/package.json')), 'bin', 'cmake-js');
-		const napi = dirname(require.resolve('node-addon-api/package.json'));
-		const headers = join(dirname(require.resolve('node-api-headers/package.json')), 'include');
-		const all = [`NODE_API_DIR=${napi}`, `NODE_API_HEADERS=${headers}`, ...definitions].map((each) => `--CD${each}`);
-		await run(
-			process.execPath,
-			[cmakeJs, 'configure', '-d', packageRoot, '-O', folder, ...(cmake === 'cmake' ? [] : ['-c', cmake]), ...all],
-			options,
-		);
-		const jobs = String(Math.min(availableParallelism(), 8));
+	const cmakeJs = join(dirname(require.resolve('cmake-js/package.json')), 'bin', 'cmake-js');
+	const napi = dirname(require.resolve('node-addon-api/package.json'));
+	const headers = join(dirname(require.resolve('node-api-headers/package.json')), 'include');
+	const all = [`NODE_API_DIR=${napi}`, `NODE_API_HEADERS=${headers}`, ...definitions].map((each) => `--CD${each}`);
+	const program = cmake === 'cmake' ? [] : ['-c', cmake];
+	const configure = () => run(process.execPath, [cmakeJs, 'configure', '-d', packageRoot, '-O', folder, ...program, ...all], options);
+	const jobs = String(Math.min(availableParallelism(), 8));
+	const locked = async () => {
+		const before = existsSync(join(folder, 'CMakeCache.txt'));
+		await configure().catch((error) => {
+			if (!before) throw error;
+			rmSync(folder, { recursive: true }); // CMake refuses what another generator, or the clone's former place, left there
+			return configure();
+		});
 		await run(cmake, ['--build', folder, '--config', 'Release', '--parallel', jobs, '--target', ...targets], options);
 		writeFileSync(stamp, hash);
-	});
+	};
+	await onDisk(dirname(folder), () => withLock(`${folder}.lock`, locked));
 }
 
 /** Copies by temporary name, so that a process that has the old file mapped keeps it; the same bytes stay. */
 function install(from: string, to: string): string {
 	if (existsSync(to) && readFileSync(from).equals(readFileSync(to))) return to;
 	mkdirSync(dirname(to), { recursive: true });
-	copyFileSync(from, `${to}.tmp`);
-	renameSync(`${to}.tmp`, to);
+	const fresh = `${to}.${process.pid}`;
+	copyFileSync(from, fresh);
+	renameSync(fresh, to);
 	return to;
 }
 
@@ -95,7 +100,7 @@ function install(from: string, to: string): string {
 export function libtorchDefinitions(libtorch: Libtorch): string[] {
 	if (!libtorch.include)
 		throw new RuntimeUnavailableError('HEADERS_MISSING', `Expected libtorch headers beside ${libtorch.lib}, found none`, {
-			fix: ['npx distiltune setup'],
+			fix: [libtorch.source === 'system' ? 'apt-get install libtorch-dev' : 'npx distiltune setup'],
 		});
 	return [
 		`DISTILTUNE_LIBTORCH=${dirname(libtorch.lib)}`,

@@ -21,11 +21,14 @@ export function pipCommand(wheel: Wheel): string {
 	return [python, ...pipArguments(wheel, '.')].join(' ');
 }
 
-function bytesUnder(folder: string): number {
-	let bytes = 0;
-	for (const name of readdirSync(folder, { recursive: true, encoding: 'utf8' }))
-		bytes += statSync(join(folder, name), { throwIfNoEntry: false })?.size ?? 0;
-	return bytes;
+/** Bytes of the files under `folder`; undefined where pip removes one of its folders at that moment. */
+function bytesUnder(folder: string): number | undefined {
+	try {
+		const names = readdirSync(folder, { recursive: true, encoding: 'utf8' });
+		return names.reduce((bytes, name) => bytes + (statSync(join(folder, name), { throwIfNoEntry: false })?.size ?? 0), 0);
+	} catch {
+		return undefined;
+	}
 }
 
 /**
@@ -38,7 +41,10 @@ export function pipDownload(wheel: Wheel, folder: string, onBytes: (bytes: numbe
 			stdio: ['ignore', 'ignore', 'pipe'],
 			env: { ...process.env, TMPDIR: folder, TEMP: folder, TMP: folder },
 		});
-		const watch = setInterval(() => onBytes(Math.min(bytesUnder(folder), wheel.bytes)), 5_000);
+		const watch = setInterval(() => {
+			const bytes = bytesUnder(folder);
+			if (bytes !== undefined) onBytes(Math.min(bytes, wheel.bytes));
+		}, 5_000);
 		let said = '';
 		child.stderr.on('data', (piece: Buffer) => {
 			said = (said + piece).slice(-4000);

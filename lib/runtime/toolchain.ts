@@ -1,5 +1,5 @@
 /** What compiles native code: a compiler and make from the machine, CMake from the machine or from pip. */
-import { spawnSync } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { RuntimeUnavailableError } from '../errors.js';
@@ -39,7 +39,8 @@ export async function findCMake(say: (text: string) => void, env: NodeJS.Process
 		if (ready()) return;
 		say(`CMake 3.18 or later was not found: taking pip's cmake package into ${folder} ...\n`);
 		const python = process.platform === 'win32' ? 'python' : 'python3';
-		answer(python, '-m', 'pip', 'install', '--quiet', '--upgrade', '--target', folder, 'cmake<4');
+		const pip = ['-m', 'pip', 'install', '--quiet', '--upgrade', '--target', folder, 'cmake<4'];
+		await new Promise<void>((resolve) => execFile(python, pip, () => resolve())); // whatever it says, what counts is what is there
 		if (!ready()) throw missing('pip did not bring one');
 	});
 	return program;
