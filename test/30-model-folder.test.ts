@@ -123,6 +123,11 @@ test('when writing fails nothing is left and what was there is untouched', async
 	expect(await readFile(join(target, 'config.json'), 'utf8')).toBe('{}');
 });
 
+// Node's own recursive mkdir never returns from there.
+test.runIf(process.platform === 'linux')('a place where no folder can be made is named', async () => {
+	await expect(writeFolderAtomically('/proc/none/out', async () => undefined)).rejects.toMatchObject({ code: 'OUTPUT_NOT_WRITABLE' });
+});
+
 test('a place that cannot be written is named', async () => {
 	await writeFile(join(folder, 'file'), '');
 	await expect(writeFolderAtomically(join(folder, 'file', 'out'), async () => undefined)).rejects.toMatchObject({

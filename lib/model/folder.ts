@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { homedir } from 'node:os';
 import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Attempt, DistiltuneError, ModelError } from '../errors.js';
 import { cacheFolder } from '../runtime/cache.js';
+import { makeFolder } from '../runtime/make-folder.js';
 import { type ModelConfig, readConfig } from './config.js';
 
 /** A folder that holds a model: config.json, model.safetensors and a vocabulary (lib/model/vocabulary.ts reads that). */
@@ -54,7 +55,7 @@ export async function writeFolderAtomically(folder: string, write: (temporary: s
 	const target = resolve(folder);
 	const temporary = join(dirname(target), `${basename(target)}.tmp-${process.pid}-${randomBytes(4).toString('hex')}`);
 	try {
-		await mkdir(temporary, { recursive: true });
+		makeFolder(temporary);
 		await write(temporary);
 		const names = await readdir(temporary);
 		for (const name of names) await flush(join(temporary, name));

@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, readdirSync, rmSync, statfsSync, statSync, utimes, writeFileSync } from 'node:fs';
+import { readdirSync, rmSync, statfsSync, statSync, utimes, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RuntimeUnavailableError } from '../errors.js';
+import { makeFolder } from './make-folder.js';
 
 /** Per-user cache: DISTILTUNE_CACHE_DIR, else the platform's cache folder. */
 export function cacheFolder(env: NodeJS.ProcessEnv = process.env): string {
@@ -83,7 +84,7 @@ function otherHolder(path: string, mine: string): number | undefined {
  * find a dead holder's file at once.
  */
 export async function withLock<T>(path: string, body: () => Promise<T>, onWait: (pid: number) => void = () => {}): Promise<T> {
-	mkdirSync(dirname(path), { recursive: true });
+	makeFolder(dirname(path));
 	const mine = `${path}-${process.pid}-${randomBytes(6).toString('hex')}`;
 	for (let waited = false; ; waited = true) {
 		writeFileSync(mine, '');

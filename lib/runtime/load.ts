@@ -38,9 +38,12 @@ function addonIn(folder: string): string | undefined {
 	}
 }
 
-/** Folders of engines by key: the user's own builds, the clone's, then the prebuilt ones. */
+/**
+ * Folders of engines by key: the clone's build, the user's own, then the prebuilt ones. The clone comes first, because what its sources
+ * were just built to must not lose to an older build of the same version; an installed package has no build folder.
+ */
 function engineRoots(env: NodeJS.ProcessEnv): string[] {
-	return [dirname(cachedEngineFolder('any', env)), join(packageRoot, 'build'), join(packageRoot, 'prebuilds')];
+	return [join(packageRoot, 'build'), dirname(cachedEngineFolder('any', env)), join(packageRoot, 'prebuilds')];
 }
 
 /** File of the engine that fits `key`; undefined where none is there. */
