@@ -1,9 +1,24 @@
-import { mkdirSync, mkdtempSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import {
+	closeSync,
+	mkdirSync,
+	mkdtempSync,
+	openSync,
+	readdirSync,
+	readSync,
+	renameSync,
+	rmSync,
+	statSync,
+	symlinkSync,
+	writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { bytesCutOff } from '../lib/runtime/elf.js';
 import { installFolder } from '../lib/runtime/installed.js';
-import { cachedLibtorch, probe, resolveLibtorch, search } from '../lib/runtime/libtorch.js';
+import { cachedLibtorch, libraryFile, probe, resolveLibtorch, search } from '../lib/runtime/libtorch.js';
 import { fakeLibtorch, library } from './libtorch.js';
 
 let folder = '';
@@ -78,3 +93,35 @@ describe('places are tried in order', () => {
 		expect(search({ env }).tried[0]).toMatchObject({ found: false, reason: expect.stringContaining('damaged') });
 	});
 });
+
+describe('a library that is cut short', () => {
+	it.runIf(process.platform === 'linux')('is refused, where opening it would end the process', () => {
+		const whole = resolveLibtorch();
+		const root = join(folder, 'torch');
+		mkdirSync(join(root, 'lib'), { recursive: true });
+		symlinkSync(whole.include ?? '', join(root, 'include'));
+		for (const name of readdirSync(whole.lib).filter((name) => /^lib(c10|gomp|cudart)[-.]/.test(name)))
+			symlinkSync(join(whole.lib, name), join(root, 'lib', name));
+		writeFileSync(join(root, 'lib', 'libtorch_cpu.so'), beginning(libraryFile(whole.lib, 'torch_cpu') ?? '', 1 << 20));
+		writeFileSync(join(root, 'version.py'), `__version__ = '${whole.version}'\n`);
+
+		const load = new URL('../dist/runtime/load.js', import.meta.url).href;
+		const program = `import(${JSON.stringify(load)}).then(({ loadEngine }) => loadEngine()).catch(({ code, message }) => console.log(code, message))`;
+		const { stdout, signal } = spawnSync(process.execPath, ['-e', program], { encoding: 'utf8', env: { ...process.env, DISTILTUNE_LIBTORCH: root } });
+		expect(signal).toBeNull();
+		expect(stdout).toMatch(/^LIBTORCH_DAMAGED .*libtorch_cpu\.so to have at least \d{8,} bytes, got 1048576: it is cut short/);
+	});
+
+	it('is told from a whole one and from what is no library', () => {
+		expect(bytesCutOff(process.execPath)).toBeUndefined();
+		expect(bytesCutOff(fileURLToPath(import.meta.url))).toBeUndefined();
+	});
+});
+
+function beginning(path: string, bytes: number): Buffer {
+	const file = openSync(path, 'r');
+	const piece = Buffer.alloc(bytes);
+	readSync(file, piece);
+	closeSync(file);
+	return piece;
+}

@@ -3,6 +3,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { RuntimeUnavailableError } from '../errors.js';
 import { cachedEngineFolder, packageRoot } from './build.js';
+import { bytesCutOff } from './elf.js';
 import { type Libtorch, libraryFile, type ResolveOptions, resolveLibtorch } from './libtorch.js';
 import type { BaseAddon, EngineAddon } from './native.js';
 
@@ -87,6 +88,15 @@ function openLibtorch(addon: BaseAddon, libtorch: Libtorch): void {
 			},
 		);
 	for (const path of openingOrder(libtorch)) {
+		const cut = bytesCutOff(path);
+		if (cut)
+			throw new RuntimeUnavailableError(
+				'LIBTORCH_DAMAGED',
+				`Expected ${path} to have at least ${cut.expected} bytes, got ${cut.bytes}: it is cut short`,
+				{
+					fix: ['npx distiltune setup'],
+				},
+			);
 		try {
 			addon.openLibrary(path, { global: false });
 		} catch (cause) {
@@ -102,7 +112,7 @@ function openLibtorch(addon: BaseAddon, libtorch: Libtorch): void {
 
 /**
  * The engine and, under it, libtorch, loaded on the first call. A process holds one libtorch: later calls give the same engine.
- * Throws the resolver's errors, ENGINE_MISSING, OTHER_LIBTORCH_LOADED, DEPENDENCY_MISSING, LIBTORCH_UNSUPPORTED.
+ * Throws the resolver's errors, ENGINE_MISSING, OTHER_LIBTORCH_LOADED, LIBTORCH_DAMAGED, DEPENDENCY_MISSING, LIBTORCH_UNSUPPORTED.
  */
 export function loadEngine(options: ResolveOptions = {}): EngineAddon {
 	if (engine && options.libtorch === undefined) return engine.addon;
