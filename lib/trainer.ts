@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { type DataInput, Dataset } from './dataset.js';
 import { AbortError, ConfigError, fromNative, ModelError, TrainingError } from './errors.js';
 import { configText, type ModelConfig, withLabels } from './model/config.js';
-import { openModelFolder, resolveModel, writeFolderAtomically } from './model/folder.js';
+import { openModelFolder, requireWritable, resolveModel, writeFolderAtomically } from './model/folder.js';
 import { type Prediction, predict } from './model/predict.js';
 import { isSplit, type ResolvedConfig, resolveConfig, type TrainerConfig } from './options.js';
 import { type MeasureOptions, measure } from './report/measure.js';
@@ -148,8 +148,7 @@ export class Trainer implements AsyncDisposable {
 		const plan = planOf(material.train.classes.length, config);
 		const model = withLabels(folder.config, material.labels);
 		const engine = loadEngine();
-		// Claims the folder before hours are spent: what keeps it from being written comes out now.
-		await writeFolderAtomically(config.outputDir, async () => {});
+		await requireWritable(config.outputDir); // now, not after hours
 		const session = await engine.openSession(sessionOptions(folder.weights, model, config)).catch((cause: unknown) => {
 			throw fromNative(cause, ModelError);
 		});

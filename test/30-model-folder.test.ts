@@ -1,10 +1,11 @@
+import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, realpath, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { DistiltuneError } from '../lib/errors.js';
-import { openModelFolder, resolveModel, writeFolderAtomically } from '../lib/model/folder.js';
+import { openModelFolder, requireWritable, resolveModel, writeFolderAtomically } from '../lib/model/folder.js';
 
 const tiny = fileURLToPath(new URL('fixtures/tiny-model', import.meta.url));
 let folder: string;
@@ -140,4 +141,16 @@ test('a place that cannot be written is named', async () => {
 test('an error that is not about files comes through as it is', async () => {
 	const error = new TypeError('a bug');
 	await expect(writeFolderAtomically(join(folder, 'out'), () => Promise.reject(error))).rejects.toBe(error);
+});
+
+test('a place is tried without leaving anything there', async () => {
+	const target = join(folder, 'tried');
+	await requireWritable(target);
+	expect(existsSync(target)).toBe(false);
+	await mkdir(target);
+	await requireWritable(target);
+	expect(await readdir(target)).toEqual([]);
+	await writeFile(join(folder, 'file'), '');
+	await expect(requireWritable(join(folder, 'file'))).rejects.toMatchObject({ code: 'OUTPUT_NOT_WRITABLE' });
+	await expect(requireWritable(join(folder, 'file', 'out'))).rejects.toMatchObject({ code: 'OUTPUT_NOT_WRITABLE' });
 });

@@ -227,7 +227,7 @@ describe('a run that is stopped', () => {
 		const outputDir = join(folder, 'unbegun');
 		await using trainer = new Trainer({ ...settings, outputDir });
 		await expect(trainer.fit({ signal: AbortSignal.abort() })).rejects.toMatchObject({ code: 'ABORTED', checkpoint: undefined });
-		expect(existsSync(join(outputDir, 'config.json'))).toBe(false);
+		expect(existsSync(outputDir)).toBe(false);
 	});
 
 	it('stops within an evaluation too', async () => {
@@ -321,7 +321,7 @@ describe('a run is refused', () => {
 		const error = await refusal({ model, outputDir });
 		expect(error).toMatchObject({ name: 'TrainingError', code: 'NON_FINITE', details: { step: 1 } });
 		expect((error as Error).message).toMatch(/\(step 1, rows \d+(, \d+){7}\)/);
-		expect(existsSync(join(outputDir, 'config.json'))).toBe(false);
+		expect(existsSync(outputDir)).toBe(false);
 	});
 });
 

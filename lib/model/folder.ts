@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { open, readdir, readFile, rename, rm, rmdir, stat } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { homedir } from 'node:os';
 import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
@@ -53,7 +53,7 @@ export async function resolveModel(nameOrFolder: string, cache = cacheFolder()):
  */
 export async function writeFolderAtomically(folder: string, write: (temporary: string) => Promise<void>): Promise<void> {
 	const target = resolve(folder);
-	const temporary = join(dirname(target), `${basename(target)}.tmp-${process.pid}-${randomBytes(4).toString('hex')}`);
+	const temporary = temporaryFor(target);
 	try {
 		makeFolder(temporary);
 		await write(temporary);
@@ -73,6 +73,30 @@ export async function writeFolderAtomically(folder: string, write: (temporary: s
 		await rm(temporary, { recursive: true, force: true }).catch(() => undefined);
 		throw outputError(target, cause);
 	}
+}
+
+/** Throws OUTPUT_NOT_WRITABLE or DISK_FULL where writeFolderAtomically could not even begin; leaves nothing behind but the folders above. */
+export async function requireWritable(folder: string): Promise<void> {
+	const target = resolve(folder);
+	const there = await stat(target).catch(() => undefined);
+	if (there !== undefined && !there.isDirectory())
+		throw new DistiltuneError('OUTPUT_NOT_WRITABLE', `Expected ${target} to be a folder, but a file has that name`, {
+			hint: 'name another folder with --output-dir',
+		});
+	const trials = there === undefined ? [temporaryFor(target)] : [temporaryFor(target), temporaryFor(join(target, 'model'))];
+	try {
+		for (const trial of trials) {
+			makeFolder(trial);
+			await rmdir(trial);
+		}
+	} catch (cause) {
+		throw outputError(target, cause);
+	}
+}
+
+/** A name of this process's own beside `target`. */
+function temporaryFor(target: string): string {
+	return join(dirname(target), `${basename(target)}.tmp-${process.pid}-${randomBytes(4).toString('hex')}`);
 }
 
 /** What an error of the system while writing under `folder` is called; other errors stay as they are. */
