@@ -5,10 +5,10 @@
 #include <string>
 
 #include "../failure.h"
+#include "../files/wide.h"
 #include "../node/error.h"
 
 #ifdef _WIN32
-#define NOMINMAX
 #include <windows.h>
 #else
 #include <dlfcn.h>
@@ -17,22 +17,13 @@
 namespace distiltune::base {
 namespace {
 
-#ifdef _WIN32
-std::wstring wide(const std::string& text) {
-  const int length = MultiByteToWideChar(CP_UTF8, 0, text.data(), static_cast<int>(text.size()), nullptr, 0);
-  std::wstring result(static_cast<size_t>(length), L'\0');
-  MultiByteToWideChar(CP_UTF8, 0, text.data(), static_cast<int>(text.size()), result.data(), length);
-  return result;
-}
-#endif
-
 /** The handle is never closed: libtorch must stay until the process ends (its statics outlive any
  * environment). */
 void open_library(const std::string& path, bool global) {
 #ifdef _WIN32
   (void)global;
   // Dependencies are looked for beside the library first, never in the current folder.
-  if (LoadLibraryExW(wide(path).c_str(), nullptr,
+  if (LoadLibraryExW(files::wide(path).c_str(), nullptr,
                      LOAD_LIBRARY_SEARCH_DLL_LOAD_DIR | LOAD_LIBRARY_SEARCH_DEFAULT_DIRS))
     return;
   throw Failure("LIBRARY_OPEN_FAILED", path + ": system error " + std::to_string(GetLastError()));

@@ -8,14 +8,13 @@
 #include <system_error>
 
 #ifdef _WIN32
-#define NOMINMAX
 #include <io.h>
-#include <windows.h>
 #else
 #include <unistd.h>
 #endif
 
 #include "../failure.h"
+#include "wide.h"
 
 namespace distiltune::files {
 namespace {
@@ -25,13 +24,6 @@ namespace {
 constexpr size_t largest_transfer = size_t{1} << 30;
 
 #ifdef _WIN32
-
-std::wstring wide(const std::string& text) {
-  const int length = MultiByteToWideChar(CP_UTF8, 0, text.data(), static_cast<int>(text.size()), nullptr, 0);
-  std::wstring result(static_cast<size_t>(length), L'\0');
-  MultiByteToWideChar(CP_UTF8, 0, text.data(), static_cast<int>(text.size()), result.data(), length);
-  return result;
-}
 
 using FileInfo = struct _stat64;
 int open_to_read(const std::string& path) {
