@@ -48,6 +48,24 @@ describe('close', () => {
 	});
 });
 
+describe('the JavaScript thread', () => {
+	it('turns while a step runs', async () => {
+		const session = await open();
+		let turns = 0;
+		let running = true;
+		const turn = () => {
+			turns++;
+			if (running) setImmediate(turn);
+		};
+		setImmediate(turn);
+		// A hundred micro-batches are some milliseconds of arithmetic; a step on this thread would leave no turn before its promise settles.
+		await session.step(Array(100).fill(batch), 1e-3);
+		running = false;
+		expect(turns).toBeGreaterThan(1);
+		await session.close();
+	});
+});
+
 describe('a session after a refusal', () => {
 	it('goes on: a failed call leaves it neither busy nor changed', async () => {
 		const session = await open();
