@@ -1,9 +1,9 @@
-// One entry for npm run quickstart|build|test|lint|types|check|bench: makes ready what the task needs, then runs it.
+// One entry for every npm script, and for node-gyp (`base`): makes ready what the task needs, then runs it.
 // Node's own modules only: this file runs before anything is installed.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { delimiter, dirname, join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -170,7 +170,6 @@ try {
 	if (!Object.hasOwn(tasks, task)) throw new Unready(`Expected one of ${Object.keys(tasks).join(', ')}, got ${task ?? 'nothing'}.`);
 	checkNode();
 	installPackages();
-	process.env.PATH = `${join(root, 'node_modules', '.bin')}${delimiter}${process.env.PATH ?? ''}`;
 	await tasks[task]();
 } catch (error) {
 	if (error instanceof Failed) process.exitCode = error.status;

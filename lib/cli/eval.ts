@@ -1,9 +1,11 @@
 /** distiltune eval */
 import { Classifier } from '../classifier.js';
+import { unknownLabel } from '../data/labels.js';
 import type { DatasetRow } from '../data/row.js';
 import { Dataset } from '../dataset.js';
 import { Tally } from '../report/metrics.js';
 import type { Output } from './output.js';
+import { portions } from './texts.js';
 
 export interface EvalFlags {
 	readonly data: string;
@@ -13,9 +15,6 @@ export interface EvalFlags {
 	readonly threads?: number;
 }
 
-// Texts classified in one call.
-const AT_ONCE = 256;
-
 export async function evalVerb(folder: string, flags: EvalFlags, output: Output): Promise<void> {
 	const classifier = await Classifier.load(folder, flags.threads === undefined ? {} : { threads: flags.threads });
 	try {
@@ -23,33 +22,31 @@ export async function evalVerb(folder: string, flags: EvalFlags, output: Output)
 		const classOf = new Map(labels.map((label, index) => [label, index]));
 		const dataset = Dataset.from(flags.data, flags);
 		const tally = new Tally(labels);
-		let waiting: DatasetRow[] = [];
 		let truncated = 0;
-		const measureWaiting = async () => {
+		for await (const rows of portions(known(dataset, labels))) {
 			const predictions = await classifier.predict(
-				waiting.map(({ text }) => text),
+				rows.map(({ text }) => text),
 				flags.maxLength === undefined ? {} : { maxLength: flags.maxLength },
 			);
 			for (const [index, { label, scores, truncated: cut }] of predictions.entries()) {
-				const actual = waiting[index]?.label ?? '';
+				const actual = rows[index]?.label ?? '';
 				tally.add(classOf.get(actual) ?? 0, classOf.get(label) ?? 0, -Math.log(scores[actual] ?? 0));
 				truncated += Number(cut);
 			}
-			waiting = [];
-		};
-		for await (const row of dataset) {
-			if (!classOf.has(row.label)) {
-				throw dataset.error('LABEL_UNKNOWN', row.line, `label ${JSON.stringify(row.label)} is not one of ${labels.join(', ')}`);
-			}
-			waiting.push(row);
-			if (waiting.length === AT_ONCE) await measureWaiting();
 		}
-		await measureWaiting();
 		if (truncated > 0) output.say(`warning: ${truncated} of ${tally.rows} texts were cut to the longest row the model was asked to read`);
 		const metrics = tally.metrics();
 		const words = Object.entries(metrics).map(([name, value]) => `${name.padEnd(9)} ${value.toFixed(4)}`);
 		output.result({ metrics, rows: tally.rows }, [...words, `rows      ${tally.rows}`].join('\n'));
 	} finally {
 		await classifier.dispose();
+	}
+}
+
+/** The rows, up to one whose label the model does not know. */
+async function* known(dataset: Dataset, labels: readonly string[]): AsyncGenerator<DatasetRow> {
+	for await (const row of dataset) {
+		if (!labels.includes(row.label)) throw unknownLabel(dataset, row, labels);
+		yield row;
 	}
 }

@@ -3,33 +3,24 @@
 import { open, rename, rm } from 'node:fs/promises';
 
 import { Classifier } from '../classifier.js';
-import { readTexts } from '../data/file.js';
 import { ConfigError, DataError } from '../errors.js';
 import { faceOf, type Output } from './output.js';
+import { portions, type TextFlags, textsOf } from './texts.js';
 
-export interface PredictFlags {
-	readonly input?: string;
+export interface PredictFlags extends TextFlags {
 	readonly output?: string;
 	readonly strict?: boolean;
-	readonly textColumn: string;
 	readonly maxLength?: number;
 	readonly threads?: number;
 }
 
-// Texts classified in one call.
-const AT_ONCE = 256;
-
 export async function predictVerb(folder: string, texts: readonly string[], flags: PredictFlags, output: Output): Promise<void> {
-	if (texts.length > 0 === (flags.input !== undefined)) {
-		throw new ConfigError('OPTIONS_INVALID', `Expected texts or --input, got ${texts.length > 0 ? 'both' : 'neither'}`, {
-			hint: `distiltune predict ${folder} "I feel fine"`,
-		});
-	}
+	const wanted = textsOf(texts, flags, `distiltune predict ${folder} "I feel fine"`);
 	const classifier = await Classifier.load(folder, flags.threads === undefined ? {} : { threads: flags.threads });
 	const sink = flags.output === undefined ? undefined : await openSink(flags.output);
 	let failed = 0;
 	try {
-		for await (const part of portions(textsOf(texts, flags), AT_ONCE)) {
+		for await (const part of portions(wanted)) {
 			const good = part.filter((text) => typeof text === 'string');
 			const predictions = (await classifier.predict(good, flags.maxLength === undefined ? {} : { maxLength: flags.maxLength })).values();
 			for (const text of part) {
@@ -55,26 +46,6 @@ export async function predictVerb(folder: string, texts: readonly string[], flag
 		if (sink === undefined) output.result(value, words);
 		else await sink.line(JSON.stringify(value));
 	}
-}
-
-/** Texts of the command line, else of --input, whose `-` is standard input. */
-export function textsOf(
-	texts: readonly string[],
-	{ input, textColumn }: { readonly input?: string; readonly textColumn: string },
-): AsyncIterable<string | DataError> | Iterable<string> {
-	if (input === undefined) return texts;
-	return readTexts(input, textColumn, input === '-' ? process.stdin : undefined);
-}
-
-async function* portions<T>(items: AsyncIterable<T> | Iterable<T>, size: number): AsyncGenerator<T[]> {
-	let part: T[] = [];
-	for await (const item of items) {
-		part.push(item);
-		if (part.length < size) continue;
-		yield part;
-		part = [];
-	}
-	if (part.length > 0) yield part;
 }
 
 /** A file that is there whole or not at all. Throws OUTPUT_NOT_WRITABLE. */

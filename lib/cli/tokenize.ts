@@ -1,25 +1,19 @@
 /** distiltune tokenize */
-import { ConfigError, DataError } from '../errors.js';
+import { DataError } from '../errors.js';
 import { Tokenizer } from '../tokenizer.js';
 import { faceOf, type Output } from './output.js';
-import { textsOf } from './predict.js';
+import { type TextFlags, textsOf } from './texts.js';
 
-export interface TokenizeFlags {
-	readonly input?: string;
-	readonly textColumn: string;
+export interface TokenizeFlags extends TextFlags {
 	readonly maxLength?: number;
 }
 
 /** One JSON object a line, with or without --json: { ids, tokens, offsets } or { error }. */
 export async function tokenizeVerb(model: string, texts: readonly string[], flags: TokenizeFlags, output: Output): Promise<void> {
-	if (texts.length > 0 === (flags.input !== undefined)) {
-		throw new ConfigError('OPTIONS_INVALID', `Expected texts or --input, got ${texts.length > 0 ? 'both' : 'neither'}`, {
-			hint: `distiltune tokenize ${model} "I feel fine"`,
-		});
-	}
+	const wanted = textsOf(texts, flags, `distiltune tokenize ${model} "I feel fine"`);
 	const tokenizer = await Tokenizer.load(model);
 	try {
-		for await (const text of textsOf(texts, flags)) {
+		for await (const text of wanted) {
 			if (text instanceof DataError) {
 				const { code, message } = faceOf(text);
 				output.emit({ error: { code, message } });

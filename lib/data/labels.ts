@@ -1,5 +1,6 @@
 /** Labels: their order, and the class index of each. */
 import { DataError } from '../errors.js';
+import type { DatasetRow, RowSource } from './row.js';
 
 const CANONICAL_INTEGER = /^(0|-?[1-9]\d*)$/;
 
@@ -8,6 +9,11 @@ export function sortedLabels(labels: Iterable<string>): string[] {
 	const unique = [...new Set(labels)];
 	if (!unique.every((label) => CANONICAL_INTEGER.test(label))) return unique.sort();
 	return unique.sort((a, b) => (BigInt(a) < BigInt(b) ? -1 : 1));
+}
+
+/** The refusal of a row whose label a model does not know. */
+export function unknownLabel(source: RowSource, { line, label }: DatasetRow, labels: readonly string[]): DataError {
+	return source.error('LABEL_UNKNOWN', line, `label ${JSON.stringify(label)} is not one of ${labels.join(', ')}`);
 }
 
 /** Refuses a set of labels nothing can be learned from. */

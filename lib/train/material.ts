@@ -1,5 +1,5 @@
 /** The rows of a run, read, tokenized and cut in two where that was asked for. */
-import { requireTwoLabels } from '../data/labels.js';
+import { requireTwoLabels, unknownLabel } from '../data/labels.js';
 import type { DatasetRow, Fingerprint, RowSource } from '../data/row.js';
 import { heldBack } from '../data/split.js';
 import { DataError } from '../errors.js';
@@ -65,14 +65,12 @@ export async function gather(sources: Sources, options: ReadingOptions): Promise
 
 /** Rows of `dataset` as the model reads them; a label that is not among `labels`, where they are given, is a DataError. */
 export function readRows(dataset: RowSource, labels: readonly string[] | undefined, options: ReadingOptions): Promise<ReadResult> {
-	const unknown = ({ line, label }: DatasetRow) =>
-		dataset.error('LABEL_UNKNOWN', line, `label ${JSON.stringify(label)} is not one of ${(labels ?? []).join(', ')}`);
 	const tooLong = ({ line }: DatasetRow) =>
 		dataset.error('TEXT_TOO_LONG', line, `the text has more than ${options.maxLength} tokens`, 'raise maxLength, or set truncation to warn');
 	return readExamples(dataset, {
 		encode: options.encode,
 		labels,
-		onUnknownLabel: unknown,
+		onUnknownLabel: (row) => unknownLabel(dataset, row, labels ?? []),
 		onTruncated: options.truncation === 'error' ? tooLong : undefined,
 		stopIfAborted: options.stopIfAborted,
 	});

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "../node/convert.h"
 #include "../node/error.h"
 #include "../text/tokenizer.h"
 #include "instance.h"
@@ -161,9 +162,7 @@ class Tokenizer : public Napi::ObjectWrap<Tokenizer> {
                                };
                              });
     } catch (const Failure& failure) {
-      const auto deferred = Napi::Promise::Deferred::New(env);
-      deferred.Reject(node::to_error(env, failure).Value());
-      return deferred.Promise();
+      return node::rejected(env, failure);
     }
   }
 

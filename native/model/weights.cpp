@@ -132,9 +132,7 @@ WeightsFile::WeightsFile(const std::string& path, const Shape& shape) : file_(pa
       (is_head(parameter.name) ? loaded_.initialized : missing).push_back(parameter.name);
       continue;
     }
-    std::vector<uint64_t> expected = {static_cast<uint64_t>(parameter.rows)};
-    if (parameter.cols != 0) expected.push_back(static_cast<uint64_t>(parameter.cols));
-    check_tensor(file_, *entries_.back(), expected);
+    check_tensor(file_, *entries_.back(), parameter.sizes());
   }
   if (!missing.empty())
     throw Failure("TENSOR_MISSING",

@@ -16,6 +16,11 @@ struct ParameterInfo {
   bool decay;    // weight decay applies: neither a bias nor part of a LayerNorm
 
   int64_t count() const { return cols == 0 ? rows : rows * cols; }
+  /** Its shape in a file. */
+  std::vector<uint64_t> sizes() const {
+    if (cols == 0) return {static_cast<uint64_t>(rows)};
+    return {static_cast<uint64_t>(rows), static_cast<uint64_t>(cols)};
+  }
 };
 
 /** Places in parameters(): four embedding tensors, sixteen per layer, four of the head. */

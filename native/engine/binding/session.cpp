@@ -108,9 +108,7 @@ node::Jobs::Finish save_weights(Core& core, const std::string& path) {
   std::vector<files::FloatTensor> tensors;
   for (size_t index = 0; index < core.infos.size(); ++index) {
     const model::ParameterInfo& info = core.infos[index];
-    std::vector<uint64_t> shape{static_cast<uint64_t>(info.rows)};
-    if (info.cols > 0) shape.push_back(info.cols);
-    tensors.push_back({info.name, shape, core.training.parameters().views()[index].f32()});
+    tensors.push_back({info.name, info.sizes(), core.training.parameters().views()[index].f32()});
   }
   files::write_safetensors(path, tensors, {{"format", "pt"}});
   return node::finish_undefined();

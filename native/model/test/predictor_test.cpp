@@ -26,9 +26,7 @@ void write_worked_model(const std::string& path, const Shape& shape) {
     for (int64_t k = 0; k < all[j].count(); ++k)
       values[j].push_back(static_cast<float>(
           0.3 * std::sin(1.7 * static_cast<double>(k) + 0.9 * static_cast<double>(j)) + (gain ? 1 : 0)));
-    std::vector<uint64_t> sizes = {static_cast<uint64_t>(all[j].rows)};
-    if (all[j].cols != 0) sizes.push_back(static_cast<uint64_t>(all[j].cols));
-    tensors.push_back({all[j].name, sizes, values[j].data()});
+    tensors.push_back({all[j].name, all[j].sizes(), values[j].data()});
   }
   files::write_safetensors(path, tensors, {});
 }
@@ -105,9 +103,7 @@ CASE("a body without a head is refused with the way to train one") {
   std::vector<files::FloatTensor> body;
   for (const model::ParameterInfo& parameter : all) {
     if (parameter.name.rfind("distilbert.", 0) != 0) continue;
-    std::vector<uint64_t> sizes = {static_cast<uint64_t>(parameter.rows)};
-    if (parameter.cols != 0) sizes.push_back(static_cast<uint64_t>(parameter.cols));
-    body.push_back({parameter.name, sizes, zeros.data()});
+    body.push_back({parameter.name, parameter.sizes(), zeros.data()});
   }
   files::write_safetensors(folder / "body.safetensors", body, {});
   std::string code;
