@@ -104,10 +104,9 @@ void linear_backward_weight(ThreadPool& pool, const float* dy, int64_t dy_stride
       const int64_t end = rows.begin(part) + rows.size(part);
       for (int64_t i = rows.begin(part); i < end; i += left_columns) {
         const int64_t width = std::min(left_columns, end - i);
-        loops.copy(dy + p * dy_stride + i, dy_stride, depth, width, left, left_columns,
-                   dbias && group == 0 ? dbias + i : nullptr);
-        loops.multiply(left, 1, left_columns, right, dw + i * k + j, k, width, columns, depth,
-                       Store::accumulate, nullptr);
+        loops.pack_left(dy + p * dy_stride + i, dy_stride, depth, width, left,
+                        dbias && group == 0 ? dbias + i : nullptr);
+        loops.multiply_packed(left, right, dw + i * k + j, k, width, columns, depth);
       }
     }
   });

@@ -23,11 +23,10 @@ void pack_transposed(const float* bt, int64_t stride, int64_t depth, int64_t col
   }
 }
 
-void copy(const float* b, int64_t stride, int64_t depth, int64_t columns, float* to, int64_t to_stride,
-          float* sums) {
+void pack_left(const float* b, int64_t stride, int64_t depth, int64_t columns, float* packed, float* sums) {
   for (int64_t j = 0; j < columns; ++j) {
     float total = 0;
-    for (int64_t p = 0; p < depth; ++p) total += to[p * to_stride + j] = b[p * stride + j];
+    for (int64_t p = 0; p < depth; ++p) total += packed[j * depth + p] = b[p * stride + j];
     if (sums) sums[j] += total;
   }
 }
@@ -48,6 +47,11 @@ void multiply(const float* a, int64_t a_row, int64_t a_column, const float* pack
       for (int64_t i = 0; i < width; ++i) out[i] = store == Store::accumulate ? out[i] + total[i] : total[i];
     }
   }
+}
+
+void multiply_packed(const float* left, const float* packed, float* c, int64_t c_stride, int64_t rows,
+                     int64_t columns, int64_t depth) {
+  multiply(left, depth, 1, packed, c, c_stride, rows, columns, depth, Store::accumulate, nullptr);
 }
 
 }  // namespace distiltune::kernels::scalar

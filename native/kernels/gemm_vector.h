@@ -1,4 +1,6 @@
 #pragma once
+#include <cstring>
+
 #include "inner.h"
 
 // Included after vector_avx2.h or vector_avx512.h.
@@ -25,17 +27,15 @@ int64_t round_up(int64_t columns) { return (columns + width - 1) / width * width
 int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
 void pack(const float* b, int64_t stride, int64_t depth, int64_t columns, float* packed) {
-  for (int64_t j = 0; j < columns; j += panel_columns) {
-    const int64_t end = smaller(columns, j + panel_columns);
-    for (int64_t p = 0; p < depth; ++p) {
-      const float* row = b + p * stride;
+  for (int64_t p = 0; p < depth; ++p) {  // whole rows: neighbouring panels share pages and often cache lines
+    const float* row = b + p * stride;
+    for (int64_t line = 0; line < columns; line += 16) prefetch(row + rows_ahead * stride + line);
+    for (int64_t j = 0; j < columns; j += panel_columns) {
+      const int64_t end = smaller(columns, j + panel_columns);
+      float* to = packed + j * depth + p * round_up(end - j);
       int64_t i = j;
-      for (int64_t line = j; line < end; line += 16) prefetch(row + rows_ahead * stride + line);
-      for (; i + width <= end; i += width, packed += width) store(packed, load(row + i));
-      if (i < end) {
-        store(packed, load(row + i, first(end - i)));
-        packed += width;
-      }
+      for (; i + width <= end; i += width, to += width) store(to, load(row + i));
+      if (i < end) store(to, load(row + i, first(end - i)));
     }
   }
 }
@@ -63,36 +63,21 @@ void pack_transposed(const float* bt, int64_t stride, int64_t depth, int64_t col
   }
 }
 
-void copy(const float* b, int64_t stride, int64_t depth, int64_t columns, float* to, int64_t to_stride,
-          float* sums) {
-  constexpr int strip = 6;  // vectors: as many columns as linear_backward_weight asks for at once
-  for (int64_t j = 0; j < columns; j += strip * width) {
-    const int64_t strip_columns = smaller(strip * width, columns - j);
-    Vec total[strip];
-    for (Vec& each : total) each = zero();
-    for (int64_t p = 0; p < depth; ++p) {
-      const float* from = b + p * stride + j;
-      float* out = to + p * to_stride + j;
-      if (strip_columns == strip * width) {
-        for (int v = 0; v < strip; ++v) {
-          prefetch(from + rows_ahead * stride + v * width);
-          const Vec value = load(from + v * width);
-          store(out + v * width, value);
-          total[v] = add(total[v], value);
-        }
-      } else {
-        for (int v = 0; v * width < strip_columns; ++v) {
-          const Mask mask = first(smaller(width, strip_columns - v * width));
-          const Vec value = load(from + v * width, mask);
-          store(out + v * width, value, mask);
-          total[v] = add(total[v], value);
-        }
-      }
-    }
-    for (int v = 0; sums && v * width < strip_columns; ++v) {
-      const Mask mask = first(smaller(width, strip_columns - v * width));
-      store(sums + j + v * width, add(load(sums + j + v * width, mask), total[v]), mask);
-    }
+void pack_left(const float* b, int64_t stride, int64_t depth, int64_t columns, float* packed, float* sums) {
+  const int64_t whole = columns / tile_rows * tile_rows;
+  for (int64_t p = 0; p < depth; ++p) {
+    const float* row = b + p * stride;
+    for (int64_t line = 0; line < columns; line += 16) prefetch(row + rows_ahead * stride + line);
+    for (int64_t j = 0; j < whole; j += tile_rows)
+      std::memcpy(packed + j * depth + p * tile_rows, row + j, tile_rows * sizeof(float));
+    for (int64_t j = whole; j < columns; ++j) packed[whole * depth + p * tile_rows + j - whole] = row[j];
+  }
+  if (!sums) return;
+  for (int64_t j = 0; j < columns; j += width) {
+    const Mask mask = first(smaller(width, columns - j));
+    Vec total = zero();
+    for (int64_t p = 0; p < depth; ++p) total = add(total, load(b + p * stride + j, mask));
+    store(sums + j, add(load(sums + j, mask), total), mask);
   }
 }
 
@@ -170,6 +155,17 @@ void multiply(const float* a, int64_t a_row, int64_t a_column, const float* pack
                                bias ? bias + j : nullptr);
     }
     r += height;
+  }
+}
+
+void multiply_packed(const float* left, const float* packed, float* c, int64_t c_stride, int64_t rows,
+                     int64_t columns, int64_t depth) {
+  for (int64_t j = 0; j < columns; j += panel_columns) {
+    const int64_t panel = smaller(panel_columns, columns - j), vectors = (panel + width - 1) / width;
+    for (int64_t r = 0; r < rows; r += tile_rows)
+      tile_of(smaller(tile_rows, rows - r), vectors)(left + r * depth, 1, tile_rows, packed + j * depth,
+                                                     c + r * c_stride + j, c_stride, depth,
+                                                     panel - (vectors - 1) * width, true, nullptr);
   }
 }
 

@@ -34,16 +34,19 @@ struct Inner {
   void (*pack)(const float* b, int64_t stride, int64_t depth, int64_t columns, float* packed);
   /** The same from the transpose: bt (columns, depth) with row stride `stride`. */
   void (*pack_transposed)(const float* bt, int64_t stride, int64_t depth, int64_t columns, float* packed);
-  /** Copies b (depth, columns) to rows of stride `to_stride`; sums (columns), if not null, gains the sum of
-   * each column. */
-  void (*copy)(const float* b, int64_t stride, int64_t depth, int64_t columns, float* to, int64_t to_stride,
-               float* sums);
+  /** Packs b (depth, columns) as the left side of multiply_packed, that is bᵀ (columns, depth):
+   * depth * round_up(columns, 6) floats; sums (columns), if not null, gains the sum of each column. */
+  void (*pack_left)(const float* b, int64_t stride, int64_t depth, int64_t columns, float* packed,
+                    float* sums);
   /** c (rows, columns) = or += a · b, element (r, p) of a at a[r * a_row + p * a_column], b packed. Products
    * of an element of c are added in rising order of p, from zero or from `bias` (columns) if not null, and
    * the sum then to c. */
   void (*multiply)(const float* a, int64_t a_row, int64_t a_column, const float* packed, float* c,
                    int64_t c_stride, int64_t rows, int64_t columns, int64_t depth, Store store,
                    const float* bias);
+  /** c (rows, columns) += a · b, a packed by pack_left; the same order of sums. */
+  void (*multiply_packed)(const float* left, const float* packed, float* c, int64_t c_stride, int64_t rows,
+                          int64_t columns, int64_t depth);
 
   /** Philox 4x32-10: draws of blocks [first, first + blocks), 128 each; see philox.h. */
   void (*philox)(const uint32_t key[2], const uint32_t stream[2], uint64_t first, int64_t blocks,

@@ -11,9 +11,22 @@ namespace distiltune::kernels {
 
 extern const Inner inner_avx2;
 const Inner inner_avx2 = {
-    Isa::avx2,      width,         pack,       pack_transposed,     copy,
-    multiply,       philox,        drop,       exponentials,        attention_gradient,
-    gelu,           gelu_backward, layer_norm, layer_norm_backward, adamw,
+    Isa::avx2,
+    width,
+    pack,
+    pack_transposed,
+    pack_left,
+    multiply,
+    multiply_packed,
+    philox,
+    drop,
+    exponentials,
+    attention_gradient,
+    gelu,
+    gelu_backward,
+    layer_norm,
+    layer_norm_backward,
+    adamw,
     sum_of_squares,
 };
 

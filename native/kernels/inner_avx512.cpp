@@ -11,9 +11,22 @@ namespace distiltune::kernels {
 
 extern const Inner inner_avx512;
 const Inner inner_avx512 = {
-    Isa::avx512,    width,         pack,       pack_transposed,     copy,
-    multiply,       philox,        drop,       exponentials,        attention_gradient,
-    gelu,           gelu_backward, layer_norm, layer_norm_backward, adamw,
+    Isa::avx512,
+    width,
+    pack,
+    pack_transposed,
+    pack_left,
+    multiply,
+    multiply_packed,
+    philox,
+    drop,
+    exponentials,
+    attention_gradient,
+    gelu,
+    gelu_backward,
+    layer_norm,
+    layer_norm_backward,
+    adamw,
     sum_of_squares,
 };
 
