@@ -278,7 +278,10 @@ function sessionOptions(weights: string, model: ModelConfig, config: ResolvedCon
 		classifierDropout: model.classifierDropout,
 		initializerRange: model.initializerRange,
 		seed: config.seed,
+		headDraws: 'first',
+		loss: { kind: 'single_label', labelSmoothing: 0 },
 		optimizer: {
+			flavor: 'adamw_torch',
 			beta1: config.adamBeta1,
 			beta2: config.adamBeta2,
 			epsilon: config.adamEpsilon,

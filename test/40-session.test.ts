@@ -13,8 +13,11 @@ const open = (changes = {}) => engine.openSession(sessionOptions(changes));
 
 const calls: Record<string, (session: NativeSession) => Promise<unknown>> = {
 	step: (session) => session.step([batch], 1e-3),
+	accumulate: (session) => session.accumulate([batch], 1),
 	logits: (session) => session.logits(batch),
 	parameter: (session) => session.parameter('classifier.bias'),
+	gradient: (session) => session.gradient('classifier.bias'),
+	moments: (session) => session.moments('classifier.bias'),
 	saveWeights: (session) => session.saveWeights('/nowhere/at/all'),
 };
 

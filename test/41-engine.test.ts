@@ -45,6 +45,7 @@ describe.each(['cpu', 'aten'] as const)('30 steps of the tiny model over %s', (o
 				ops,
 				threads: 1, // libtorch's own threads spin, which costs more than such a small model gains
 				optimizer: {
+					flavor: 'adamw_torch',
 					beta1: settings.adam_beta1,
 					beta2: settings.adam_beta2,
 					epsilon: settings.adam_epsilon,

@@ -43,7 +43,9 @@ export const sessionOptions = (changes: Partial<SessionOptions>): SessionOptions
 	classifierDropout: 0,
 	initializerRange: 0.02,
 	seed: 42,
-	optimizer: { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0, maxGradNorm: 1 },
+	headDraws: 'first',
+	loss: { kind: 'single_label', labelSmoothing: 0 },
+	optimizer: { flavor: 'adamw_torch', beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0, maxGradNorm: 1 },
 	threads: 2,
 	ops: 'cpu',
 	...changes,
@@ -54,7 +56,7 @@ export interface Rows {
 	readonly labels: readonly number[];
 }
 
-export function ragged({ ids, labels }: Rows): Required<RaggedBatch> {
+export function ragged({ ids, labels }: Rows): RaggedBatch & { readonly labels: Int32Array } {
 	const offsets = [0];
 	for (const row of ids) offsets.push((offsets.at(-1) as number) + row.length);
 	return { ids: Int32Array.from(ids.flat()), offsets: Int32Array.from(offsets), labels: Int32Array.from(labels) };

@@ -12,8 +12,8 @@ export { loadBase, loadEngine } from './load.js';
 export interface RaggedBatch {
 	readonly ids: Int32Array;
 	readonly offsets: Int32Array;
-	/** One class index a row. */
-	readonly labels?: Int32Array;
+	/** What training aims at: Int32Array[rows] of classes, -100 for a row that does not count, or Float32Array[rows * outputs], as `loss.kind` says. */
+	readonly labels?: Int32Array | Float32Array;
 }
 
 /** What a BERT tokenizer is made of. */
@@ -112,6 +112,21 @@ export interface BaseAddon {
 	safetensorsHeader(path: string): { readonly name: string; readonly dtype: string; readonly shape: number[] }[];
 }
 
+/** What is made small: computed in double, a mean over the batch. Combinations without a meaning are refused with LOSS_INVALID. */
+export interface LossOptions {
+	/**
+	 * single_label: softmax cross entropy; multi_label: binary cross entropy of each output; both of logits. regression: mean squared error.
+	 * Only single_label takes what follows.
+	 */
+	readonly kind: 'single_label' | 'multi_label' | 'regression';
+	/** From 0 to 1: the share of each row's weight that is spread evenly over all classes. */
+	readonly labelSmoothing: number;
+	/** One for each class, from 0 up; the mean is then divided by the weights of the rows' classes, as torch's is. */
+	readonly classWeights?: readonly number[];
+	/** Rows count (1 - p)^gamma (Lin et al., arXiv 1708.02002); not beside labelSmoothing or classWeights. */
+	readonly focalGamma?: number;
+}
+
 export interface SessionOptions {
 	/** Absolute path of a .safetensors file holding a body, with or without a head; BERT-named encoders fold in. */
 	readonly weights: string;
@@ -123,7 +138,12 @@ export interface SessionOptions {
 	readonly initializerRange: number;
 	/** Seeds the head's values where the file has none, and the dropout masks. */
 	readonly seed: number;
+	/** Where in the seed's stream a new head is drawn: at once (Transformers 5), or after all that the constructors of the whole model draw (4.18). */
+	readonly headDraws: 'first' | 'afterConstructors';
+	readonly loss: LossOptions;
 	readonly optimizer: {
+		/** torch's AdamW, or that of Transformers up to 4 (epsilon beside the uncorrected root, decay after the update). */
+		readonly flavor: 'adamw_torch' | 'adamw_hf';
 		readonly beta1: number;
 		readonly beta2: number;
 		readonly epsilon: number;
@@ -138,23 +158,42 @@ export interface SessionOptions {
 }
 
 export interface StepResult {
-	/** Mean loss of each micro-batch. */
+	/** Mean loss of each micro-batch, undivided. */
 	readonly losses: Float64Array;
-	/** L2 norm of all gradients before clipping, summed in double. */
+	/** L2 norm of all gradients, pending ones included, before clipping; summed in double. */
 	readonly gradNorm: number;
 }
 
+export interface Moments {
+	readonly first: Float32Array;
+	readonly second: Float32Array;
+}
+
+/**
+ * Calls take turns: one made during another rejects with SESSION_BUSY. What is refused before it computes (SESSION_BUSY, BATCH_INVALID,
+ * PARAMETER_UNKNOWN) changes nothing. A step or accumulate that fails later (NON_FINITE, CANCELLED) leaves parameters and moments as
+ * they were and drops all pending gradients, those of earlier calls too: what a failed batch has added cannot be taken out again.
+ */
 export interface NativeSession {
 	/** Parameters the file did not have and that were drawn from the seed. */
 	readonly initialized: readonly string[];
 	/** Keys of the file that a classifier has no use for. */
 	readonly ignored: readonly string[];
-	/** One optimizer step over one or more micro-batches (their mean losses are averaged). Rejects with SESSION_BUSY during another call. */
-	step(batches: readonly RaggedBatch[], learningRate: number): Promise<StepResult>;
+	/**
+	 * Adds the gradients of one or more micro-batches, each one's mean loss divided by `divisor` (their number by default), to those
+	 * pending, then clips, updates all parameters and clears the gradients.
+	 */
+	step(batches: readonly RaggedBatch[], learningRate: number, divisor?: number): Promise<StepResult>;
+	/** Adds gradients as `step` does and leaves them pending. Resolves with the mean loss of each micro-batch, undivided. */
+	accumulate(batches: readonly RaggedBatch[], divisor: number): Promise<Float64Array>;
 	/** Evaluation mode, no dropout: float32[rows * labels]. */
 	logits(batch: RaggedBatch): Promise<Float32Array>;
 	/** A copy of one parameter by its checkpoint name. */
 	parameter(name: string): Promise<Float32Array>;
+	/** A copy of its pending gradient, before clipping; zeros where nothing is pending. */
+	gradient(name: string): Promise<Float32Array>;
+	/** Copies of its moments: running means of the gradient and of its square, without bias correction. */
+	moments(name: string): Promise<Moments>;
 	/** Writes all parameters as F32 safetensors to `path` (the caller owns temporary names and renames). */
 	saveWeights(path: string): Promise<void>;
 	/** Frees native memory; waits for a running call. Later calls reject with SESSION_CLOSED. Closing twice is fine. */

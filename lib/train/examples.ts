@@ -96,7 +96,7 @@ export function subset(examples: Examples, rows: Int32Array): Examples {
 }
 
 /** A batch of the rows with these numbers, in this order. */
-export function pack({ ids, offsets, classes }: Examples, rows: Int32Array): Required<RaggedBatch> {
+export function pack({ ids, offsets, classes }: Examples, rows: Int32Array): RaggedBatch & { readonly labels: Int32Array } {
 	const batchOffsets = new Int32Array(rows.length + 1);
 	for (const [index, row] of rows.entries()) {
 		batchOffsets[index + 1] = (batchOffsets[index] ?? 0) + (offsets[row + 1] ?? 0) - (offsets[row] ?? 0);

@@ -64,21 +64,34 @@ struct Instance {
 
 Instance& instance(Napi::Env env) { return *env.GetInstanceData<Instance>(); }
 
+double to_double(const Napi::Value& value) { return value.ToNumber().DoubleValue(); }
+
 Napi::Value to_strings(Napi::Env env, const std::vector<std::string>& strings) {
   auto list = Napi::Array::New(env, strings.size());
   for (uint32_t index = 0; index < list.Length(); ++index) list.Set(index, strings[index]);
   return list;
 }
 
-node::Jobs::Finish step(Core& core, const std::vector<OwnedBatch>& batches, double learning_rate,
-                        const Cancelled& cancelled) {
+/** Checked, and as long-lived as `batches`. */
+std::vector<LabelledBatch> labelled(const Core& core, const std::vector<OwnedBatch>& batches) {
   std::vector<LabelledBatch> labelled;
   for (const OwnedBatch& batch : batches) {
     model::check(batch.rows(), batch.ids.size(), core.shape);
     check_classes(batch, core.shape.labels);
     labelled.push_back({batch.rows(), batch.classes.data()});
   }
-  StepResult result = core.training.step(labelled, learning_rate, cancelled);
+  return labelled;
+}
+
+node::Jobs::Finish accumulate(Core& core, const std::vector<OwnedBatch>& batches, double divisor,
+                              const Cancelled& cancelled) {
+  return node::finish_with<Napi::Float64Array>(
+      core.training.accumulate(labelled(core, batches), divisor, cancelled));
+}
+
+node::Jobs::Finish step(Core& core, const std::vector<OwnedBatch>& batches, double learning_rate,
+                        double divisor, const Cancelled& cancelled) {
+  StepResult result = core.training.step(labelled(core, batches), divisor, learning_rate, cancelled);
   auto losses = node::finish_with<Napi::Float64Array>(std::move(result.losses));
   return [losses = std::move(losses), grad_norm = result.grad_norm](Napi::Env env) -> Napi::Value {
     auto object = Napi::Object::New(env);
@@ -95,13 +108,49 @@ node::Jobs::Finish logits(Core& core, const OwnedBatch& batch, const Cancelled& 
       std::vector<float>(logits.f32(), logits.f32() + logits.count()));
 }
 
-node::Jobs::Finish parameter(Core& core, const std::string& name) {
+/** Place of a parameter in core.infos and in every ParameterStore's views. Throws PARAMETER_UNKNOWN. */
+size_t index_of(const Core& core, const std::string& name) {
   const auto info =
       std::find_if(core.infos.begin(), core.infos.end(), [&](const auto& each) { return each.name == name; });
   if (info == core.infos.end())
     throw Failure("PARAMETER_UNKNOWN", "The model has no parameter named \"" + name + '"');
-  const View view = core.training.parameters().views()[info - core.infos.begin()];
-  return node::finish_with<Napi::Float32Array>(std::vector<float>(view.f32(), view.f32() + view.count()));
+  return info - core.infos.begin();
+}
+
+std::vector<float> copy_of(View view) { return {view.f32(), view.f32() + view.count()}; }
+
+node::Jobs::Finish parameter(Core& core, const std::string& name) {
+  return node::finish_with<Napi::Float32Array>(
+      copy_of(core.training.parameters().views()[index_of(core, name)]));
+}
+
+/** The word table's gradient, zeros included. */
+std::vector<float> dense(const kernels::RowGradient& gradient, const model::ParameterInfo& table) {
+  std::vector<float> out(table.count());
+  for (size_t place = 0; place < gradient.ids.size(); ++place) {
+    std::copy_n(gradient.values.data() + place * table.cols, table.cols,
+                out.data() + gradient.ids[place] * table.cols);
+  }
+  return out;
+}
+
+node::Jobs::Finish gradient(Core& core, const std::string& name) {
+  const size_t index = index_of(core, name);
+  const View view = core.training.other_gradients().views()[index];
+  return node::finish_with<Napi::Float32Array>(
+      view.data ? copy_of(view) : dense(core.training.word_gradient().rows, core.infos[index]));
+}
+
+node::Jobs::Finish moments(Core& core, const std::string& name) {
+  const size_t index = index_of(core, name);
+  auto first = node::finish_with<Napi::Float32Array>(copy_of(core.training.moments1().views()[index]));
+  auto second = node::finish_with<Napi::Float32Array>(copy_of(core.training.moments2().views()[index]));
+  return [first = std::move(first), second = std::move(second)](Napi::Env env) -> Napi::Value {
+    auto object = Napi::Object::New(env);
+    object.Set("first", first(env));
+    object.Set("second", second(env));
+    return object;
+  };
 }
 
 node::Jobs::Finish save_weights(Core& core, const std::string& path) {
@@ -139,8 +188,11 @@ class Session : public Napi::ObjectWrap<Session> {
   static Napi::Function define(Napi::Env env) {
     return DefineClass(
         env, "Session",
-        {InstanceMethod("step", &Session::step_), InstanceMethod("logits", &Session::logits_),
-         InstanceMethod("parameter", &Session::parameter_),
+        {InstanceMethod("step", &Session::step_), InstanceMethod("accumulate", &Session::accumulate_),
+         InstanceMethod("logits", &Session::logits_),
+         InstanceMethod("parameter", &Session::of_parameter<parameter>),
+         InstanceMethod("gradient", &Session::of_parameter<gradient>),
+         InstanceMethod("moments", &Session::of_parameter<moments>),
          InstanceMethod("saveWeights", &Session::save_weights_), InstanceMethod("close", &Session::close_)});
   }
 
@@ -174,8 +226,21 @@ class Session : public Napi::ObjectWrap<Session> {
 
   Napi::Value step_(const Napi::CallbackInfo& info) {
     return call(info, [&] {
-      return [batches = to_batches(info[0]), rate = info[1].ToNumber().DoubleValue()](
-                 Core& core, const Cancelled& cancelled) { return step(core, batches, rate, cancelled); };
+      std::vector<OwnedBatch> batches = to_batches(info[0]);
+      const double divisor = info[2].IsUndefined() ? static_cast<double>(batches.size()) : to_double(info[2]);
+      return [batches = std::move(batches), rate = to_double(info[1]), divisor](Core& core,
+                                                                                const Cancelled& cancelled) {
+        return step(core, batches, rate, divisor, cancelled);
+      };
+    });
+  }
+
+  Napi::Value accumulate_(const Napi::CallbackInfo& info) {
+    return call(info, [&] {
+      return [batches = to_batches(info[0]), divisor = to_double(info[1])](Core& core,
+                                                                           const Cancelled& cancelled) {
+        return accumulate(core, batches, divisor, cancelled);
+      };
     });
   }
 
@@ -187,11 +252,12 @@ class Session : public Napi::ObjectWrap<Session> {
     });
   }
 
-  Napi::Value parameter_(const Napi::CallbackInfo& info) {
+  /** What `read` makes of the parameter that is named. */
+  template <node::Jobs::Finish (*read)(Core&, const std::string&)>
+  Napi::Value of_parameter(const Napi::CallbackInfo& info) {
     return call(info, [&] {
-      return [name = info[0].ToString().Utf8Value()](Core& core, const Cancelled&) {
-        return parameter(core, name);
-      };
+      return
+          [name = info[0].ToString().Utf8Value()](Core& core, const Cancelled&) { return read(core, name); };
     });
   }
 

@@ -34,33 +34,53 @@ Training::Training(Ops& ops, const model::Shape& shape, const DropoutRates& rate
       other_gradients_(shape, ops.dtype(), ParameterStore::WordTable::absent),
       gradients_{{}, other_gradients_.parameters()} {}
 
-StepResult Training::step(const std::vector<LabelledBatch>& batches, double learning_rate,
-                          const Cancelled& cancelled) {
-  const Parameters& parameters = parameters_.parameters();
-  gradients_.word_embeddings.clear();
-  other_gradients_.clear();
-  StepResult result;
-  for (const LabelledBatch& batch : batches) {
-    const View logits =
-        model_.forward(parameters, batch.rows, micro_batches_ + result.losses.size(), cancelled);
-    const double share = 1.0 / static_cast<double>(batches.size());
-    const double loss = cross_entropy(logits, batch.classes, share, logits);
-    check_finite(loss, "loss", steps_ + 1);
-    result.losses.push_back(loss);
-    model_.backward(parameters, batch.rows, logits, gradients_, cancelled);
+template <class Body>
+auto Training::or_clear(Body body) {
+  try {
+    return body();
+  } catch (...) {
+    clear_gradients();
+    throw;
   }
-  result.grad_norm = gradient_norm();
-  check_finite(result.grad_norm, "gradient norm", steps_ + 1);
+}
 
-  const double limit = optimizer_.max_grad_norm;
-  ++steps_;
-  micro_batches_ += batches.size();
-  update(learning_rate, limit > 0 ? std::min(1.0, limit / (result.grad_norm + clip_epsilon)) : 1.0);
-  return result;
+std::vector<double> Training::accumulate(const std::vector<LabelledBatch>& batches, double divisor,
+                                         const Cancelled& cancelled) {
+  return or_clear([&] {
+    const Parameters& parameters = parameters_.parameters();
+    std::vector<double> losses;
+    for (const LabelledBatch& batch : batches) {
+      const View logits = model_.forward(parameters, batch.rows, micro_batches_ + losses.size(), cancelled);
+      const double loss = cross_entropy(logits, batch.classes, 1 / divisor, logits);
+      check_finite(loss, "loss", steps_ + 1);
+      losses.push_back(loss);
+      model_.backward(parameters, batch.rows, logits, gradients_, cancelled);
+    }
+    micro_batches_ += losses.size();
+    return losses;
+  });
+}
+
+StepResult Training::step(const std::vector<LabelledBatch>& batches, double divisor, double learning_rate,
+                          const Cancelled& cancelled) {
+  return or_clear([&] {
+    StepResult result{accumulate(batches, divisor, cancelled), gradient_norm()};
+    check_finite(result.grad_norm, "gradient norm", steps_ + 1);
+    ++steps_;
+    const double limit = optimizer_.max_grad_norm;
+    update(learning_rate, limit > 0 ? std::min(1.0, limit / (result.grad_norm + clip_epsilon)) : 1.0);
+    clear_gradients();
+    return result;
+  });
 }
 
 View Training::logits(const Batch& batch, const Cancelled& cancelled) {
   return model_.evaluate(parameters_.parameters(), batch, cancelled);
+}
+
+void Training::clear_gradients() {
+  gradients_.word_embeddings.clear();
+  other_gradients_.clear();
 }
 
 double Training::gradient_norm() {

@@ -26,10 +26,17 @@ struct LabelledBatch {
 
 struct StepResult {
   std::vector<double> losses;  // mean loss of each micro-batch
-  double grad_norm;            // of all gradients together, before clipping
+  double grad_norm;            // of all pending gradients together, before clipping
 };
 
-/** A model being trained: its parameters, their moments, and the counts that dropout and AdamW hang on. */
+/**
+ * A model being trained: its parameters, their moments, gradients that wait for an update, and the counts
+ * that dropout and AdamW hang on. Batches are checked by the caller.
+ *
+ * accumulate() and step() throw NON_FINITE where a loss or the norm is no number, and CANCELLED. Parameters
+ * and moments are then as before, and nothing is pending: what a failed batch has added cannot be taken out
+ * again.
+ */
 class Training {
  public:
   /** Parameters are zero until they are filled in. The operations must outlive it. */
@@ -37,19 +44,29 @@ class Training {
            uint64_t seed);
 
   ParameterStore& parameters() { return parameters_; }
+  const ParameterStore& moments1() const { return moments1_; }
+  const ParameterStore& moments2() const { return moments2_; }
+  /** Pending ones; the other store has no word table. */
+  const WordGradient& word_gradient() const { return gradients_.word_embeddings; }
+  const ParameterStore& other_gradients() const { return other_gradients_; }
 
-  /**
-   * One optimizer step. The loss of each micro-batch counts 1 / batches.size(), whatever its rows. Throws
-   * NON_FINITE, and leaves all as it was, where a loss or the norm is no number; CANCELLED likewise. Batches
-   * are checked by the caller.
+  /** Adds each batch's gradients over `divisor`, whatever its rows. Returns the mean loss of each, undivided.
    */
-  StepResult step(const std::vector<LabelledBatch>& batches, double learning_rate,
+  std::vector<double> accumulate(const std::vector<LabelledBatch>& batches, double divisor,
+                                 const Cancelled& cancelled);
+
+  /** accumulate(), then one optimizer step with all that is pending, which is then cleared. */
+  StepResult step(const std::vector<LabelledBatch>& batches, double divisor, double learning_rate,
                   const Cancelled& cancelled);
 
   /** Logits (rows, labels) without dropout, valid until the next call. */
   View logits(const Batch& batch, const Cancelled& cancelled);
 
  private:
+  /** Runs body(), after whose failure nothing is pending. */
+  template <class Body>
+  auto or_clear(Body body);
+  void clear_gradients();
   double gradient_norm();
   void update(double learning_rate, double gradient_scale);
 
@@ -60,7 +77,7 @@ class Training {
   ParameterStore other_gradients_;
   Gradients gradients_;
   uint64_t steps_ = 0;          // taken
-  uint64_t micro_batches_ = 0;  // taken in those steps
+  uint64_t micro_batches_ = 0;  // accumulated
 };
 
 }  // namespace distiltune::engine
