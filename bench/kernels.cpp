@@ -204,7 +204,7 @@ void loops(ThreadPool& pool, int rounds, int64_t heads, int64_t head_dim) {
 void optimizer(ThreadPool& pool, int rounds) {
   const int64_t count = 10 << 20;
   std::vector<float> p(count, 0.1f), m(count), v(count), g(count, 1e-3f);
-  const AdamWStep step{5e-5, 0.9, 0.999, 1e-8, 0, 10, 1};
+  const AdamWStep step{AdamWFlavor::torch, 5e-5, 0.9, 0.999, 1e-8, 0, 10, 1};
   std::printf("\n10 Mi parameters\n");
   print(
       "adamw",

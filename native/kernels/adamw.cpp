@@ -12,19 +12,30 @@ namespace {
 
 constexpr int64_t block = 65536;
 
-/** torch keeps these in double and rounds each to float where it meets a tensor. */
+/** Python keeps these in double and torch rounds each to float where it meets a tensor. */
 AdamWScalars scalars(const AdamWStep& step) {
   const double correction1 = 1 - std::pow(step.beta1, static_cast<double>(step.step));
-  const double correction2 = 1 - std::pow(step.beta2, static_cast<double>(step.step));
-  return {static_cast<float>(1 - step.learning_rate * step.weight_decay),
-          static_cast<float>(step.beta1),
-          static_cast<float>(1 - step.beta1),
-          static_cast<float>(step.beta2),
-          static_cast<float>(1 - step.beta2),
-          static_cast<float>(std::sqrt(correction2)),
-          static_cast<float>(step.epsilon),
-          static_cast<float>(-(step.learning_rate / correction1)),
-          step.gradient_scale};
+  const double root_correction2 = std::sqrt(1 - std::pow(step.beta2, static_cast<double>(step.step)));
+  const double rate = step.learning_rate;
+  AdamWScalars out{static_cast<float>(step.beta1),
+                   static_cast<float>(1 - step.beta1),
+                   static_cast<float>(step.beta2),
+                   static_cast<float>(1 - step.beta2),
+                   static_cast<float>(step.epsilon),
+                   static_cast<float>(step.gradient_scale),
+                   1,
+                   1,
+                   0,
+                   0};
+  if (step.flavor == AdamWFlavor::torch) {
+    out.decay = static_cast<float>(1 - rate * step.weight_decay);
+    out.root_correction2 = static_cast<float>(root_correction2);
+    out.minus_step_size = static_cast<float>(-(rate / correction1));
+  } else {
+    out.minus_step_size = static_cast<float>(-(rate * root_correction2 / correction1));
+    out.minus_late_decay = static_cast<float>(-rate * step.weight_decay);
+  }
+  return out;
 }
 
 bool all_zero(const float* values, int64_t n) {

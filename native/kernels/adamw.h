@@ -6,15 +6,24 @@
 
 namespace distiltune::kernels {
 
-/** One AdamW update as torch computes it (torch.optim.AdamW; Loshchilov and Hutter, arXiv 1711.05101). */
+/**
+ * Whose order of operations (both after Loshchilov and Hutter, arXiv 1711.05101). With m, v the moments and
+ * c1 = 1 - beta1^step, c2 = 1 - beta2^step:
+ *   torch  torch.optim.AdamW:                p *= 1 - rate * decay; p -= rate / c1 * m / (sqrt(v) / sqrt(c2)
+ * + epsilon) hf     AdamW of Transformers up to 4:    p -= rate * sqrt(c2) / c1 * m / (sqrt(v) + epsilon); p
+ * -= rate * decay * p
+ */
+enum class AdamWFlavor { torch, hf };
+
 struct AdamWStep {
+  AdamWFlavor flavor;
   double learning_rate;
   double beta1;
   double beta2;
   double epsilon;
   double weight_decay;
-  int64_t step;          // counted from 1
-  float gradient_scale;  // clipping factor, applied to every gradient on the way in
+  int64_t step;           // counted from 1
+  double gradient_scale;  // clipping factor, applied to every gradient on the way in
 };
 
 /** parameter, moment1, moment2, gradient: `count` floats each. */

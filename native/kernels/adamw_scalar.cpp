@@ -11,7 +11,8 @@ void adamw(const AdamWScalars& scalars, float* parameter, float* moment1, float*
     const float m = moment1[i] * scalars.beta1 + g * scalars.one_minus_beta1;
     const float v = moment2[i] * scalars.beta2 + g * g * scalars.one_minus_beta2;
     const float denominator = std::sqrt(v) / scalars.root_correction2 + scalars.epsilon;
-    parameter[i] = parameter[i] * scalars.decay + scalars.minus_step_size * m / denominator;
+    const float p = parameter[i] * scalars.decay + scalars.minus_step_size * m / denominator;
+    parameter[i] = p + p * scalars.minus_late_decay;
     moment1[i] = m;
     moment2[i] = v;
   }

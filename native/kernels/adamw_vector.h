@@ -16,7 +16,8 @@ void adamw(const AdamWScalars& scalars, float* parameter, float* moment1, float*
         add(mul(lane.get(moment2 + i), set(scalars.beta2)), mul(mul(g, g), set(scalars.one_minus_beta2)));
     const Vec denominator = add(div(root(v), set(scalars.root_correction2)), set(scalars.epsilon));
     const Vec decayed = mul(lane.get(parameter + i), set(scalars.decay));
-    lane.put(parameter + i, add(decayed, div(mul(set(scalars.minus_step_size), m), denominator)));
+    const Vec p = add(decayed, div(mul(set(scalars.minus_step_size), m), denominator));
+    lane.put(parameter + i, add(p, mul(p, set(scalars.minus_late_decay))));
     lane.put(moment1 + i, m);
     lane.put(moment2 + i, v);
   });

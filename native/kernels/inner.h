@@ -20,9 +20,15 @@ struct DropoutDraws {
   float scale;            // of what is kept
 };
 
+/** Both flavors in one formula, exact because a factor of 1 and an addend of 0 are (adamw.h):
+ * p *= decay; p += minus_step_size * m / (sqrt(v) / root_correction2 + epsilon); p += minus_late_decay * p.
+ */
 struct AdamWScalars {
-  float decay, beta1, one_minus_beta1, beta2, one_minus_beta2, root_correction2, epsilon, minus_step_size,
-      gradient_scale;
+  float beta1, one_minus_beta1, beta2, one_minus_beta2, epsilon, gradient_scale;
+  float decay;             // hf: 1
+  float root_correction2;  // hf: 1
+  float minus_step_size;
+  float minus_late_decay;  // torch: 0
 };
 
 struct Inner {

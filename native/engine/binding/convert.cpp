@@ -26,7 +26,8 @@ SessionOptions to_session_options(const Napi::Value& value) {
            static_cast<float>(number(options, "classifierDropout"))},
           number(options, "initializerRange"),
           static_cast<uint64_t>(node::integer(options, "seed")),
-          {number(optimizer, "beta1"), number(optimizer, "beta2"), number(optimizer, "epsilon"),
+          {text(optimizer, "flavor") == "adamw_hf" ? kernels::AdamWFlavor::hf : kernels::AdamWFlavor::torch,
+           number(optimizer, "beta1"), number(optimizer, "beta2"), number(optimizer, "epsilon"),
            number(optimizer, "weightDecay"), number(optimizer, "maxGradNorm")},
           static_cast<int>(node::integer(options, "threads")),
           text(options, "ops") == "aten" ? OpsKind::aten : OpsKind::cpu};

@@ -267,17 +267,24 @@ class AtenOps final : public Ops {
     return how.dropout.p == 0 ? factors({}, 1) : factors(how.dropout, count);
   }
 
-  /** torch.optim.AdamW's order of operations (torch/optim/adamw.py, _single_tensor_adamw). */
+  /** The order of operations of torch/optim/adamw.py (_single_tensor_adamw) and of AdamW in Transformers
+   * 4.18's optimization.py. */
   static void update(const AdamWStep& step, Tensor parameter, Tensor moment1, Tensor moment2,
                      const Tensor& gradient) {
     const Tensor g = gradient * step.gradient_scale;
-    parameter.mul_(1 - step.learning_rate * step.weight_decay);
+    const double correction1 = 1 - std::pow(step.beta1, step.step);
+    const double root_correction2 = std::sqrt(1 - std::pow(step.beta2, step.step));
+    const double decay = step.learning_rate * step.weight_decay;
+    const double size = step.learning_rate / correction1;
     moment1.mul_(step.beta1).add_(g, 1 - step.beta1);
     moment2.mul_(step.beta2).addcmul_(g, g, 1 - step.beta2);
-    const double correction1 = 1 - std::pow(step.beta1, step.step);
-    const double correction2 = 1 - std::pow(step.beta2, step.step);
-    parameter.addcdiv_(moment1, moment2.sqrt().div_(std::sqrt(correction2)).add_(step.epsilon),
-                       -step.learning_rate / correction1);
+    if (step.flavor == kernels::AdamWFlavor::torch) {
+      parameter.mul_(1 - decay);
+      parameter.addcdiv_(moment1, moment2.sqrt().div_(root_correction2).add_(step.epsilon), -size);
+    } else {
+      parameter.addcdiv_(moment1, moment2.sqrt().add_(step.epsilon), -size * root_correction2);
+      parameter.add_(parameter, -decay);
+    }
   }
 
   DType dtype_;

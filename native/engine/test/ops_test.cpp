@@ -1,13 +1,6 @@
 // Every operation over our kernels in float against its plain twin over ATen in double: outputs, gradients,
 // dropout's masks.
-#include <cmath>
-#include <memory>
-
-#include "../../kernels/thread_pool.h"
-#include "../ops/aten.h"
-#include "../ops/cpu.h"
-#include "../workspace.h"
-#include "examples.h"
+#include "twins.h"
 
 namespace distiltune::engine::test {
 namespace {
@@ -17,57 +10,6 @@ constexpr int64_t dim = 48;
 constexpr int64_t heads = 4;
 constexpr int64_t wide = 200;  // no multiple of any tile
 const model::Shape shape{60, positions, 1, heads, dim, wide, 3, Activation::gelu};
-
-// Float sums of up to 700 products of values near 1, relative to the whole result.
-constexpr double tolerance = 2e-6;
-
-/** The same values in float and in double, and what an operation makes of them. */
-struct Pair {
-  View single, wide;
-};
-
-class Twins {
- public:
-  Twins() : pool_(2), cpu_(make_cpu_ops(pool_)), aten_(make_aten_ops(DType::f64, 1)) {}
-
-  Pair drawn(int64_t rows, int64_t cols) {
-    const Pair pair = empty(rows, cols);
-    for (int64_t at = 0; at < rows * cols; ++at) {
-      const float value = normal_(random_);
-      set_at(pair.single, at, value);
-      set_at(pair.wide, at, value);
-    }
-    return pair;
-  }
-  Pair empty(int64_t rows, int64_t cols) {
-    buffers_.emplace_back(rows * cols * 4);
-    void* const single = buffers_.back().data();
-    buffers_.emplace_back(rows * cols * 8);
-    return {{single, DType::f32, rows, cols, cols}, {buffers_.back().data(), DType::f64, rows, cols, cols}};
-  }
-
-  /** body(ops, pick): pick takes the view of a pair that the operations work on. */
-  template <class Body>
-  void both(Body body) {
-    body(*cpu_, [](const Pair& pair) { return pair.single; });
-    body(*aten_, [](const Pair& pair) { return pair.wide; });
-  }
-
- private:
-  kernels::ThreadPool pool_;
-  std::unique_ptr<Ops> cpu_, aten_;
-  std::vector<Buffer> buffers_;
-  std::mt19937 random_{5};
-  std::normal_distribution<float> normal_;
-};
-
-void check(const char* what, const Pair& pair) {
-  const double off = distance(values_of(pair.single), values_of(pair.wide));
-  if (!(off <= tolerance)) {
-    throw distiltune::test::Mismatch{std::string(what) + " is off by " + std::to_string(off / tolerance) +
-                                     " tolerances"};
-  }
-}
 
 const Dropout kept{};
 const Dropout dropped{0.1f, 42, 3, 5};
@@ -243,33 +185,6 @@ CASE("sum_of_squares: in double") {
   twins.both([&](Ops& ops, auto pick) { sums.push_back(ops.sum_of_squares(pick(x))); });
   // A float sum would be off by 1e-6 and more; squares of floats are exact in double.
   CHECK_NEAR(sums[0], sums[1], 1e-12 * sums[1]);
-}
-
-CASE("adamw: ten updates of a matrix and of a word table, with decay and clipping") {
-  Twins twins;
-  const Pair p = twins.drawn(wide, dim), m = twins.drawn(wide, dim), v = twins.drawn(wide, dim);
-  const Pair word = twins.drawn(shape.vocab_size, dim), g = twins.drawn(wide, dim);
-  const Pair word_m = twins.empty(shape.vocab_size, dim), word_v = twins.empty(shape.vocab_size, dim);
-  const Pair dposition = twins.drawn(positions, dim), d = twins.drawn(9, dim);
-  const OwnBatch batch({9}, shape, 3);
-  twins.both([&](Ops& ops, auto pick) {
-    for (int64_t at = 0; at < wide * dim; ++at) {
-      set_at(pick(m), at, 0);
-      set_at(pick(v), at, 0);
-    }
-    for (int64_t at = 0; at < shape.vocab_size * dim; ++at) {
-      set_at(pick(word_m), at, 0);
-      set_at(pick(word_v), at, 0);
-    }
-    WordGradient dword;
-    ops.embed_backward(batch.rows(), pick(d), 0, dword, pick(dposition));
-    for (int64_t step = 1; step <= 10; ++step) {
-      const AdamWStep how{0.01, 0.9, 0.999, 1e-8, 0.01, step, 0.25f};
-      ops.adamw(how, pick(p), pick(m), pick(v), pick(g));
-      ops.adamw(how, pick(word), pick(word_m), pick(word_v), step % 3 == 0 ? WordGradient{} : dword);
-    }
-  });
-  for (const Pair& each : {p, m, v, word, word_m, word_v}) check("adamw", each);
 }
 
 }  // namespace

@@ -90,13 +90,14 @@ double Training::gradient_norm() {
 }
 
 void Training::update(double learning_rate, double gradient_scale) {
-  AdamWStep step{learning_rate,
+  AdamWStep step{optimizer_.flavor,
+                 learning_rate,
                  optimizer_.beta1,
                  optimizer_.beta2,
                  optimizer_.epsilon,
                  optimizer_.weight_decay,
                  static_cast<int64_t>(steps_),
-                 static_cast<float>(gradient_scale)};
+                 gradient_scale};
   ops_.adamw(step, parameters_.word_table(), moments1_.word_table(), moments2_.word_table(),
              gradients_.word_embeddings);
   ops_.adamw(step, parameters_.decayed(), moments1_.decayed(), moments2_.decayed(),

@@ -9,8 +9,9 @@
 
 namespace distiltune::engine {
 
-/** AdamW (torch's flavour) and clipping. Weight decay spares biases and LayerNorm. */
+/** AdamW (kernels/adamw.h) and clipping. Weight decay spares biases and LayerNorm. */
 struct OptimizerOptions {
+  kernels::AdamWFlavor flavor;
   double beta1;
   double beta2;
   double epsilon;

@@ -11,81 +11,124 @@ struct State {
   std::vector<float> parameter, moment1, moment2;
 };
 
+constexpr AdamWFlavor flavors[] = {AdamWFlavor::torch, AdamWFlavor::hf};
+
+void check_same(const State& got, const State& want) {
+  CHECK(same_bits(got.parameter, want.parameter) && same_bits(got.moment1, want.moment1));
+  CHECK(same_bits(got.moment2, want.moment2));
+}
+
 State state_of(int64_t n) { return {random_values(n, 61), std::vector<float>(n), std::vector<float>(n)}; }
 
 }  // namespace
 
-CASE("ten updates follow the formulas of torch.optim.AdamW in double, with and without decay") {
+CASE("ten updates follow the formula of each flavor in double, with and without decay, with either epsilon") {
   ThreadPool pool(2);
   const int64_t n = 70001;
-  for (double decay : {0.0, 0.01}) {
-    on_every_isa([&] {
-      State s = state_of(n);
-      std::vector<double> p(s.parameter.begin(), s.parameter.end()), m(n), v(n);
-      for (int64_t t = 1; t <= 10; ++t) {
-        const auto gradient = random_values(n, 62 + t);
-        const double rate = 5e-3 / static_cast<double>(t);
-        adamw(pool, {rate, 0.9, 0.999, 1e-8, decay, t, 0.5f}, s.parameter.data(), s.moment1.data(),
-              s.moment2.data(), gradient.data(), n);
-        for (int64_t i = 0; i < n; ++i) {
-          const double g = gradient[i] * 0.5;
-          p[i] *= 1 - rate * decay;
-          m[i] = 0.9 * m[i] + 0.1 * g;
-          v[i] = 0.999 * v[i] + 0.001 * g * g;
-          const double denominator = std::sqrt(v[i]) / std::sqrt(1 - std::pow(0.999, t)) + 1e-8;
-          p[i] -= rate / (1 - std::pow(0.9, t)) * m[i] / denominator;
-        }
+  for (const AdamWFlavor flavor : flavors) {
+    for (const double decay : {0.0, 0.01}) {
+      for (const double epsilon : {1e-8, 1e-3}) {  // at 1e-3 the two part by far
+        on_every_isa([&] {
+          State s = state_of(n);
+          std::vector<double> p(s.parameter.begin(), s.parameter.end()), m(n), v(n);
+          for (int64_t t = 1; t <= 10; ++t) {
+            const auto gradient = random_values(n, 62 + t);
+            const double rate = 5e-3 / static_cast<double>(t);
+            const double c1 = 1 - std::pow(0.9, t), c2 = 1 - std::pow(0.999, t);
+            adamw(pool, {flavor, rate, 0.9, 0.999, epsilon, decay, t, 0.5}, s.parameter.data(),
+                  s.moment1.data(), s.moment2.data(), gradient.data(), n);
+            for (int64_t i = 0; i < n; ++i) {
+              const double g = gradient[i] * 0.5;
+              m[i] = 0.9 * m[i] + 0.1 * g;
+              v[i] = 0.999 * v[i] + 0.001 * g * g;
+              if (flavor == AdamWFlavor::torch) {
+                p[i] *= 1 - rate * decay;
+                p[i] -= rate / c1 * m[i] / (std::sqrt(v[i]) / std::sqrt(c2) + epsilon);
+              } else {
+                p[i] -= rate * std::sqrt(c2) / c1 * m[i] / (std::sqrt(v[i]) + epsilon);
+                p[i] -= rate * decay * p[i];
+              }
+            }
+          }
+          // Ten roundings of values near the largest; a decay at the wrong side of the update is 1e-5 off.
+          CHECK_NEAR(distance(s.parameter, p), 0, 1e-6);
+          CHECK_NEAR(distance(s.moment1, m), 0, 1e-6);
+          CHECK_NEAR(distance(s.moment2, v), 0, 1e-6);
+        });
       }
-      CHECK_NEAR(distance(s.parameter, p), 0, 1e-6);
-      CHECK_NEAR(distance(s.moment1, m), 0, 1e-6);
-      CHECK_NEAR(distance(s.moment2, v), 0, 1e-6);
-    });
+    }
   }
 }
 
 CASE("all instruction sets and 1, 2 and 4 threads update to the same bits") {
   const int64_t n = 200003;
   const auto gradient = random_values(n, 63);
-  State reference;
-  on_every_isa([&] {
-    for (int threads : {1, 2, 4}) {
-      ThreadPool pool(threads);
-      State s = state_of(n);
-      for (int64_t t = 1; t <= 3; ++t) {
-        adamw(pool, {1e-3, 0.9, 0.999, 1e-8, 0.01, t, 0.7f}, s.parameter.data(), s.moment1.data(),
-              s.moment2.data(), gradient.data(), n);
+  for (const AdamWFlavor flavor : flavors) {
+    State reference;
+    on_every_isa([&] {
+      for (int threads : {1, 2, 4}) {
+        ThreadPool pool(threads);
+        State s = state_of(n);
+        for (int64_t t = 1; t <= 3; ++t) {
+          adamw(pool, {flavor, 1e-3, 0.9, 0.999, 1e-8, 0.01, t, 0.7}, s.parameter.data(), s.moment1.data(),
+                s.moment2.data(), gradient.data(), n);
+        }
+        if (reference.parameter.empty()) reference = s;
+        check_same(s, reference);
       }
-      if (reference.parameter.empty()) reference = s;
-      CHECK(same_bits(s.parameter, reference.parameter) && same_bits(s.moment1, reference.moment1));
-      CHECK(same_bits(s.moment2, reference.moment2));
-    }
-  });
+    });
+  }
 }
 
 CASE("a table updated by its rows of gradient ends in the bits of the dense update") {
   ThreadPool pool(2);
   const int64_t entries = 4001, dim = 37;
-  for (double decay : {0.0, 0.01}) {
-    on_every_isa([&] {
-      State dense = state_of(entries * dim), rows = dense;
-      for (int64_t t = 1; t <= 6; ++t) {
-        RowGradient gradient;
-        for (int64_t id = t % 3; id < entries; id += t == 4 ? 1000 : 7 * t)
-          gradient.ids.push_back(static_cast<int32_t>(id));
-        gradient.values = random_values(static_cast<int64_t>(gradient.ids.size()) * dim, 64 + t);
-        std::vector<float> full(entries * dim);
-        for (size_t i = 0; i < gradient.ids.size(); ++i) {
-          std::copy_n(gradient.values.data() + i * dim, dim, full.data() + gradient.ids[i] * dim);
+  for (const AdamWFlavor flavor : flavors) {
+    for (const double decay : {0.0, 0.01}) {
+      on_every_isa([&] {
+        State dense = state_of(entries * dim), rows = dense;
+        for (int64_t t = 1; t <= 6; ++t) {
+          RowGradient gradient;
+          for (int64_t id = t % 3; id < entries; id += t == 4 ? 1000 : 7 * t)
+            gradient.ids.push_back(static_cast<int32_t>(id));
+          gradient.values = random_values(static_cast<int64_t>(gradient.ids.size()) * dim, 64 + t);
+          std::vector<float> full(entries * dim);
+          for (size_t i = 0; i < gradient.ids.size(); ++i) {
+            std::copy_n(gradient.values.data() + i * dim, dim, full.data() + gradient.ids[i] * dim);
+          }
+          const AdamWStep step{flavor, 1e-3, 0.9, 0.999, 1e-8, decay, t, 1};
+          adamw(pool, step, dense.parameter.data(), dense.moment1.data(), dense.moment2.data(), full.data(),
+                entries * dim);
+          adamw_rows(pool, step, rows.parameter.data(), rows.moment1.data(), rows.moment2.data(), gradient,
+                     entries, dim);
+          check_same(rows, dense);
         }
-        const AdamWStep step{1e-3, 0.9, 0.999, 1e-8, decay, t, 1};
-        adamw(pool, step, dense.parameter.data(), dense.moment1.data(), dense.moment2.data(), full.data(),
-              entries * dim);
-        adamw_rows(pool, step, rows.parameter.data(), rows.moment1.data(), rows.moment2.data(), gradient,
-                   entries, dim);
-        CHECK(same_bits(dense.parameter, rows.parameter) && same_bits(dense.moment1, rows.moment1));
-        CHECK(same_bits(dense.moment2, rows.moment2));
+      });
+    }
+  }
+}
+
+CASE("a row that never had a gradient stays where it is, unless there is decay") {
+  ThreadPool pool(2);
+  const int64_t entries = 50, dim = 37;
+  for (const AdamWFlavor flavor : flavors) {
+    for (const double decay : {0.0, 0.01}) {
+      State s = state_of(entries * dim);
+      const State before = s;
+      const RowGradient gradient{{7}, random_values(dim, 66)};
+      for (int64_t t = 1; t <= 3; ++t) {
+        adamw_rows(pool, {flavor, 1e-3, 0.9, 0.999, 1e-8, decay, t, 1}, s.parameter.data(), s.moment1.data(),
+                   s.moment2.data(), t == 1 ? gradient : RowGradient{}, entries, dim);
+        for (int64_t i = 0; i < entries * dim; ++i) {
+          const bool met = i / dim == 7;
+          const double moved = s.parameter[i] - before.parameter[i];
+          CHECK((moved != 0) == (met || decay > 0));
+          if (!met)
+            CHECK_NEAR(moved, -1e-3 * decay * t * before.parameter[i], 1e-6);  // a few float roundings
+          CHECK((s.moment1[i] != 0) == met);
+        }
       }
-    });
+    }
   }
 }
 
