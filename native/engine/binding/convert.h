@@ -7,6 +7,7 @@
 
 #include "../../model/shape.h"
 #include "../distilbert.h"
+#include "../train/head.h"
 #include "../train/training.h"
 
 namespace distiltune::engine {
@@ -20,6 +21,8 @@ struct SessionOptions {
   DropoutRates rates;
   double initializer_range;
   uint64_t seed;
+  HeadDraws head_draws;
+  LossOptions loss;
   OptimizerOptions optimizer;
   int threads;
   OpsKind ops;
@@ -27,8 +30,11 @@ struct SessionOptions {
 
 /** interface RaggedBatch, copied, so that a job may read it off the JavaScript thread. */
 struct OwnedBatch {
-  std::vector<int32_t> ids, offsets, classes;  // classes is empty where there are none
+  std::vector<int32_t> ids, offsets;
+  std::vector<int32_t> classes;  // labels of one kind or the other, or of none
+  std::vector<float> values;
 
+  Labels labels() const { return {classes.data(), values.data()}; }
   Batch rows() const { return {ids.data(), offsets.data(), static_cast<int64_t>(offsets.size()) - 1}; }
 };
 
@@ -38,7 +44,8 @@ SessionOptions to_session_options(const Napi::Value& value);
 std::vector<OwnedBatch> to_batches(const Napi::Value& value);
 OwnedBatch to_batch(const Napi::Value& value);
 
-/** Beyond model::check(Batch): one class below `labels` for each row. Throws BATCH_INVALID. */
-void check_classes(const OwnedBatch& batch, int64_t labels);
+/** Beyond model::check(Batch): labels of the kind, in the number and in the range that the loss takes. Throws
+ * BATCH_INVALID. */
+void check_labels(const OwnedBatch& batch, LossKind kind, int64_t outputs);
 
 }  // namespace distiltune::engine

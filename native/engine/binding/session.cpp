@@ -31,18 +31,20 @@ struct Core {
         pool(options.threads),
         ops(options.ops == OpsKind::cpu ? make_cpu_ops(pool) : make_aten_ops(DType::f32, pool.threads())),
         infos(model::parameters(shape)),
-        training(*ops, shape, options.rates, options.optimizer, options.seed) {
+        loss((check(options.loss, shape.labels), options.loss.kind)),
+        training(*ops, shape, options.rates, options.loss, options.optimizer, options.seed) {
     std::vector<float*> destinations;
     for (const View& view : training.parameters().views()) destinations.push_back(view.f32());
     loaded = model::load_weights(options.weights, shape, destinations.data());
     draw_head(training.parameters().views(), infos, loaded.initialized, options.initializer_range,
-              options.seed);
+              options.seed, options.head_draws);
   }
 
   model::Shape shape;
   kernels::ThreadPool pool;
   std::unique_ptr<Ops> ops;
   std::vector<model::ParameterInfo> infos;
+  LossKind loss;
   Training training;
   model::Loaded loaded;
 };
@@ -77,8 +79,8 @@ std::vector<LabelledBatch> labelled(const Core& core, const std::vector<OwnedBat
   std::vector<LabelledBatch> labelled;
   for (const OwnedBatch& batch : batches) {
     model::check(batch.rows(), batch.ids.size(), core.shape);
-    check_classes(batch, core.shape.labels);
-    labelled.push_back({batch.rows(), batch.classes.data()});
+    check_labels(batch, core.loss, core.shape.labels);
+    labelled.push_back({batch.rows(), batch.labels()});
   }
   return labelled;
 }

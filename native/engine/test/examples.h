@@ -36,7 +36,7 @@ struct OwnBatch {
   }
 
   Batch rows() const { return {ids.data(), offsets.data(), static_cast<int64_t>(classes.size())}; }
-  LabelledBatch labelled() const { return {rows(), classes.data()}; }
+  LabelledBatch labelled() const { return {rows(), {classes.data()}}; }
 };
 
 inline double value_at(View view, int64_t index) {

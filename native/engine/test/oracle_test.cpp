@@ -98,7 +98,7 @@ Result ours(Ops& ops, const model::Shape& shape, const ParameterStore& store, co
   Gradients gradients{{}, others.parameters()};
   const View logits = model.forward(store.parameters(), batch.rows(), 0, never);
   Result result{0, test::values_of(logits), {}};
-  result.loss = cross_entropy(logits, batch.classes.data(), 1, logits);
+  result.loss = mean_loss({}, logits, {batch.classes.data()}, 1, logits);
   model.backward(store.parameters(), batch.rows(), logits, gradients, never);
   result.gradients.push_back(dense(gradients.word_embeddings, shape));
   for (size_t index = 1; index < others.views().size(); ++index) {
@@ -161,6 +161,47 @@ CASE("gradients equal autograd's on padded rows of 2, 3, 17 and 512 tokens, dim 
 CASE("gradients equal autograd's on padded rows of 2, 3, 17 and 512 tokens, dim 96") { check_all(wide); }
 CASE("gradients equal autograd's for a single layer with relu") { check_all(one_layer); }
 
+CASE(
+    "losses and their gradients are torch's, with smoothing and class weights together and with several "
+    "outputs") {
+  const int64_t rows = 6, outputs = 4;
+  const auto drawn = at::randn({rows, outputs}, at::TensorOptions().dtype(at::kDouble)) * 3;
+  const std::vector<int32_t> classes{0, 3, ignored_class, 1, 2, 2};
+  const at::Tensor indices =
+      at::from_blob(const_cast<int32_t*>(classes.data()), {rows}, at::TensorOptions().dtype(at::kInt))
+          .to(at::kLong);
+  const Values weights{0.5, 2, 0.1, 3};
+  const at::Tensor weight =
+      at::from_blob(const_cast<double*>(weights.data()), {outputs}, at::TensorOptions().dtype(at::kDouble));
+  const at::Tensor cells = at::rand({rows, outputs}, at::TensorOptions().dtype(at::kFloat));
+  const float* values = cells.data_ptr<float>();
+
+  const auto compare = [&](const LossOptions& options, auto torchs) {
+    const at::Tensor leaf = drawn.clone().set_requires_grad(true);
+    const at::Tensor want = torchs(leaf);
+    want.backward();
+    Values logits = values_of(drawn);
+    const View view{logits.data(), DType::f64, rows, outputs, outputs};
+    CHECK_NEAR(mean_loss(options, view, {classes.data(), values}, 1, view), want.item<double>(),
+               1e-12);  // sums of 24 values near 5
+    CHECK_NEAR(distance(logits, values_of(leaf.grad())), 0, 1e-12);
+  };
+  const auto cross_entropy = [&](double smoothing, const at::Tensor& weight) {
+    return [&, smoothing, weight](const at::Tensor& x) {
+      return at::cross_entropy_loss(x, indices, weight, at::Reduction::Mean, ignored_class, smoothing);
+    };
+  };
+  compare({}, cross_entropy(0, {}));
+  compare({LossKind::single_label, 0.2, {}}, cross_entropy(0.2, {}));
+  compare({LossKind::single_label, 0, weights}, cross_entropy(0, weight));
+  compare({LossKind::single_label, 0.2, weights}, cross_entropy(0.2, weight));
+  compare({LossKind::multi_label, 0, {}}, [&](const at::Tensor& x) {
+    return at::binary_cross_entropy_with_logits(x, cells.to(at::kDouble));
+  });
+  compare({LossKind::regression, 0, {}},
+          [&](const at::Tensor& x) { return at::mse_loss(x, cells.to(at::kDouble)); });
+}
+
 CASE("with dropout on, gradients equal the central differences of the loss") {
   // Autograd cannot draw our masks; differences need none of it, and one mask per place, forward and
   // backward.
@@ -174,12 +215,12 @@ CASE("with dropout on, gradients equal the central differences of the loss") {
   const auto logits_now = [&] { return model.forward(store.parameters(), batch.rows(), 3, never); };
   const auto loss_now = [&] {
     const View logits = logits_now();
-    return cross_entropy(logits, batch.classes.data(), 1, logits);
+    return mean_loss({}, logits, {batch.classes.data()}, 1, logits);
   };
   ParameterStore others(shape, DType::f64, ParameterStore::WordTable::absent);
   Gradients gradients{{}, others.parameters()};
   const View logits = logits_now();
-  cross_entropy(logits, batch.classes.data(), 1, logits);
+  mean_loss({}, logits, {batch.classes.data()}, 1, logits);
   model.backward(store.parameters(), batch.rows(), logits, gradients, never);
 
   std::mt19937 random(1);

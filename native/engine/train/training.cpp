@@ -4,7 +4,6 @@
 #include <cmath>
 
 #include "../../failure.h"
-#include "loss.h"
 
 namespace distiltune::engine {
 
@@ -23,9 +22,10 @@ void check_finite(double value, const char* what, uint64_t step) {
 
 }  // namespace
 
-Training::Training(Ops& ops, const model::Shape& shape, const DropoutRates& rates,
+Training::Training(Ops& ops, const model::Shape& shape, const DropoutRates& rates, const LossOptions& loss,
                    const OptimizerOptions& optimizer, uint64_t seed)
     : ops_(ops),
+      loss_(loss),
       optimizer_(optimizer),
       model_(ops, shape, rates, seed),
       parameters_(shape, ops.dtype(), ParameterStore::WordTable::kept),
@@ -51,7 +51,7 @@ std::vector<double> Training::accumulate(const std::vector<LabelledBatch>& batch
     std::vector<double> losses;
     for (const LabelledBatch& batch : batches) {
       const View logits = model_.forward(parameters, batch.rows, micro_batches_ + losses.size(), cancelled);
-      const double loss = cross_entropy(logits, batch.classes, 1 / divisor, logits);
+      const double loss = mean_loss(loss_, logits, batch.labels, 1 / divisor, logits);
       check_finite(loss, "loss", steps_ + 1);
       losses.push_back(loss);
       model_.backward(parameters, batch.rows, logits, gradients_, cancelled);

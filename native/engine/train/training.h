@@ -6,6 +6,7 @@
 #include "../distilbert.h"
 #include "../ops/ops.h"
 #include "../parameters.h"
+#include "loss.h"
 
 namespace distiltune::engine {
 
@@ -19,10 +20,9 @@ struct OptimizerOptions {
   double max_grad_norm;  // 0: no clipping
 };
 
-/** A batch and the class index of each of its rows. */
 struct LabelledBatch {
   Batch rows;
-  const int32_t* classes;  // (rows)
+  Labels labels;  // of the kind that the loss takes
 };
 
 struct StepResult {
@@ -41,8 +41,8 @@ struct StepResult {
 class Training {
  public:
   /** Parameters are zero until they are filled in. The operations must outlive it. */
-  Training(Ops& ops, const model::Shape& shape, const DropoutRates& rates, const OptimizerOptions& optimizer,
-           uint64_t seed);
+  Training(Ops& ops, const model::Shape& shape, const DropoutRates& rates, const LossOptions& loss,
+           const OptimizerOptions& optimizer, uint64_t seed);
 
   ParameterStore& parameters() { return parameters_; }
   const ParameterStore& moments1() const { return moments1_; }
@@ -72,6 +72,7 @@ class Training {
   void update(double learning_rate, double gradient_scale);
 
   Ops& ops_;
+  LossOptions loss_;
   OptimizerOptions optimizer_;
   DistilBert model_;
   ParameterStore parameters_, moments1_, moments2_;

@@ -64,4 +64,29 @@ CASE("a head of 3 x 4 weights with deviation 0.02 is torch's") {
   for (int i = 0; i < 8; ++i) CHECK_NEAR(values[i], expected[i], 3e-8);
 }
 
+CASE("passing over draws leaves the generator where taking them does") {
+  for (const int64_t count : {0, 1, 623, 624, 625, 5000}) {
+    Generator passed(42), taken(42);
+    for (int i = 0; i < 100; ++i) CHECK(passed.next() == taken.next());
+    passed.discard(count);
+    for (int64_t i = 0; i < count; ++i) taken.next();
+    for (int i = 0; i < 700; ++i) CHECK(passed.next() == taken.next());
+  }
+}
+
+CASE("passing over normal values leaves the generator where drawing them does, spare half and all") {
+  // Odd and even counts below 16, whole sixteens, and sixteens with a rest.
+  Generator passed(42), drawn(42);
+  for (const int64_t count : {3, 16, 5, 40, 1, 2, 1000, 7}) {
+    std::vector<float> values(count);
+    discard_normal(passed, count);
+    normal(drawn, 1, values.data(), count);
+    float after[2][3];
+    normal(passed, 1, after[0], 3);
+    normal(drawn, 1, after[1], 3);
+    for (int i = 0; i < 3; ++i) CHECK(after[0][i] == after[1][i]);
+    CHECK(passed.next() == drawn.next());
+  }
+}
+
 MAIN
