@@ -41,9 +41,21 @@ export function writeTensors(path: string, tensors: ReadonlyMap<string, StoredTe
 
 /** Values of an F32 tensor. */
 export function floats({ bytes }: StoredTensor): Float32Array {
-	return new Float32Array(bytes.slice().buffer);
+	return new Float32Array(new Uint8Array(bytes).buffer); // slice() of a Buffer would be the whole file
 }
 
 export function tensorOf(values: Float32Array, shape: readonly number[]): StoredTensor {
 	return { dtype: 'F32', shape, bytes: new Uint8Array(values.buffer, values.byteOffset, values.byteLength) };
+}
+
+/** L2 norm of the difference over the L2 norm of `want`; 0 where both are 0 throughout. */
+export function distance(got: Float32Array, want: Float32Array): number {
+	if (got.length !== want.length) throw new Error(`${got.length} values, expected ${want.length}`);
+	let off = 0;
+	let size = 0;
+	for (let index = 0; index < want.length; index++) {
+		off += ((got[index] as number) - (want[index] as number)) ** 2;
+		size += (want[index] as number) ** 2;
+	}
+	return off === 0 ? 0 : Math.sqrt(off / size);
 }
