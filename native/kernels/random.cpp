@@ -40,7 +40,7 @@ Generator::Generator(uint64_t seed) : index_(size) {
 void Generator::refill() {
   const auto mix = [&](int i, int next, int far) {
     const uint32_t y = (state_[i] & 0x80000000u) | (state_[next] & 0x7fffffffu);
-    state_[i] = state_[far] ^ y >> 1 ^ (-(y & 1) & 0x9908b0dfu);
+    state_[i] = state_[far] ^ y >> 1 ^ (y & 1 ? 0x9908b0dfu : 0);
   };
   // In pieces, so that no place has to be wrapped around and the compiler may use vectors.
   for (int i = 0; i < size - shift; ++i) mix(i, i + 1, i + shift);
@@ -97,8 +97,7 @@ void normal(Generator& generator, float std, float* out, int64_t n) {
 
 void discard_normal(Generator& generator, int64_t n) {
   if (n < chunk) {
-    float values[chunk];  // how many draws they take, and which half of a pair is left, hangs on what came
-                          // before
+    float values[chunk];  // drawn, for how many draws they take hangs on what came before
     normal(generator, 1, values, n);
   } else {
     generator.discard(n % chunk == 0 ? n : n + chunk);

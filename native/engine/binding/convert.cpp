@@ -24,10 +24,10 @@ LossOptions to_loss(const Napi::Object& loss) {
   out.label_smoothing = number(loss, "labelSmoothing");
   if (!loss.Get("focalGamma").IsUndefined()) out.focal_gamma = number(loss, "focalGamma");
   const Napi::Value weights = loss.Get("classWeights");
-  if (weights.IsArray()) {
-    const auto list = weights.As<Napi::Array>();
-    for (uint32_t index = 0; index < list.Length(); ++index) {
-      out.class_weights.push_back(list.Get(index).ToNumber().DoubleValue());
+  if (!weights.IsUndefined()) {
+    const Napi::Object list = weights.ToObject();
+    for (int64_t index = 0; index < node::integer(list, "length"); ++index) {
+      out.class_weights.push_back(list.Get(static_cast<uint32_t>(index)).ToNumber().DoubleValue());
     }
   }
   return out;
