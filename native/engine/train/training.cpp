@@ -50,13 +50,12 @@ std::vector<double> Training::accumulate(const std::vector<LabelledBatch>& batch
     const Parameters& parameters = parameters_.parameters();
     std::vector<double> losses;
     for (const LabelledBatch& batch : batches) {
-      const View logits = model_.forward(parameters, batch.rows, micro_batches_ + losses.size(), cancelled);
+      const View logits = model_.forward(parameters, batch.rows, micro_batches_++, cancelled);
       const double loss = mean_loss(loss_, logits, batch.labels, 1 / divisor, logits);
       check_finite(loss, "loss", steps_ + 1);
       losses.push_back(loss);
       model_.backward(parameters, batch.rows, logits, gradients_, cancelled);
     }
-    micro_batches_ += losses.size();
     return losses;
   });
 }

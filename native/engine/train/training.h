@@ -79,7 +79,7 @@ class Training {
   ParameterStore other_gradients_;
   Gradients gradients_;
   uint64_t steps_ = 0;          // taken
-  uint64_t micro_batches_ = 0;  // accumulated
+  uint64_t micro_batches_ = 0;  // seen, in failed steps too: no two draw the same masks
 };
 
 }  // namespace distiltune::engine
