@@ -30,12 +30,15 @@ struct Labels {
 
 /**
  * Mean loss of logits (rows, outputs), in double; no number where no row counts. dlogits, which may be
- * logits, becomes its gradient times `scale`. With p = softmax(logits) and t the class of a row: single_label
- * mean of -log p[t] over the rows that count. Label smoothing e over C classes (torch's cross_entropy,
- * Transformers' LabelSmoother): (1 - e) * -log p[t] + e / C * sum of -log p[c]. Class weights (torch): w[t]
- * and w[c] before each log, the whole divided by the sum of w[t]. Focal (Lin et al., arXiv 1708.02002,
- * without its class weight): (1 - p[t])^gamma * -log p[t] multi_label   mean over all cells of max(x, 0) - x
- * * z + log(1 + exp(-|x|)) (torch's BCEWithLogitsLoss) regression    mean over all cells of (x - z)^2
+ * logits, becomes its gradient times `scale`. With p = softmax(logits), t the class of a row and C classes:
+ *
+ * - single_label: mean of -log p[t] over the rows that count.
+ * - Label smoothing e (torch's cross_entropy, Transformers' LabelSmoother):
+ *   (1 - e) * -log p[t] + e / C * sum of -log p[c].
+ * - Class weights (torch): w[t] and w[c] before each log, the whole divided by the sum of w[t].
+ * - Focal (Lin et al., arXiv 1708.02002, without its class weight): (1 - p[t])^gamma * -log p[t].
+ * - multi_label (torch's BCEWithLogitsLoss): mean over all cells of max(x, 0) - x * z + log(1 + exp(-|x|)).
+ * - regression: mean over all cells of (x - z)^2.
  */
 double mean_loss(const LossOptions& options, View logits, const Labels& labels, double scale, View dlogits);
 
