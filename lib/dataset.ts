@@ -119,10 +119,10 @@ export class Dataset implements RowSource {
 			throw new ConfigError('OPTIONS_INVALID', `Expected \`test\` to be a share between 0 and 1, got ${options.test}`);
 		}
 		const rows = await collect(this);
-		const { permutation } = loadBase();
+		const { Generator } = loadBase();
 		const held = heldBack(
 			rows.map(({ label }) => label),
-			permutation(options.seed ?? 42, rows.length),
+			new Generator(options.seed ?? 42).permutation(rows.length),
 			options,
 		);
 		return {

@@ -1,6 +1,10 @@
 /** Options of a training run: types documented on the field, defaults, and the one place that checks them. */
 import { type DataInput, Dataset } from './dataset.js';
 import { ConfigError } from './errors.js';
+import type { ClassWeights } from './train/class-weights.js';
+import { type ScheduleKwargs, type ScheduleName, scheduleNames } from './train/schedule.js';
+
+export type Optim = 'adamw_torch' | 'adamw_hf';
 
 /** Transformers' names in camelCase, with Transformers' defaults. */
 export interface TrainerConfig {
@@ -44,15 +48,27 @@ export interface TrainerConfig {
 	readonly adamBeta2?: number;
 	/** AdamW's divisor guard, above 0. @default 1e-8 */
 	readonly adamEpsilon?: number;
-	/** How the rate falls after warm-up: in a line to 0. @default 'linear' */
-	readonly lrSchedulerType?: 'linear';
+	/** Whose behaviour where Transformers 5 and 4.18 differ: order of rows, a new head's values, batches left over from accumulation, what is logged, `optim`. @default '5' */
+	readonly compat?: '5' | '4.18';
+	/** torch's AdamW, or that of Transformers up to 4. @default 'adamw_torch', or 'adamw_hf' with compat '4.18' */
+	readonly optim?: Optim;
+	/** How the rate moves after warm-up. @default 'linear' */
+	readonly lrSchedulerType?: ScheduleName;
+	/** What the schedule may be told beside its name. @default Transformers' own of each schedule */
+	readonly lrSchedulerKwargs?: ScheduleKwargs;
 	/** Steps over which the rate rises from 0; wins over `warmupRatio`. @default 0 */
 	readonly warmupSteps?: number;
 	/** Share of all steps spent warming up, from 0 to 1. @default 0 */
 	readonly warmupRatio?: number;
+	/** Share of each label's weight that is spread over all labels, from 0 to below 1; the validation loss is smoothed too, as in Transformers. @default 0 */
+	readonly labelSmoothingFactor?: number;
+	/** Weight of each label's rows in the training loss, which is their weighted mean: one a label, by name or in order, or 'balanced' for rows / (labels * rows of the label). @default 1 each */
+	readonly classWeights?: ClassWeights;
+	/** Rows of like length share a batch, in Transformers' own order. @default false */
+	readonly groupByLength?: boolean;
 	/** Seeds a new head, dropout and the order of rows. @default 42 */
 	readonly seed?: number;
-	/** Seeds the order of rows and the split alone. @default `seed` */
+	/** Seeds the order of rows and the split alone. @default `seed`, and with compat '4.18' a number drawn from it */
 	readonly dataSeed?: number;
 	/** Whether the short last batch of an epoch is left out. @default false */
 	readonly dataloaderDropLast?: boolean;
@@ -60,27 +76,31 @@ export interface TrainerConfig {
 	readonly evalStrategy?: 'epoch' | 'steps' | 'no';
 	/** Steps between two evaluations with evalStrategy 'steps'. @default `loggingSteps` */
 	readonly evalSteps?: number;
+	/** When the running loss is logged. @default 'steps' */
+	readonly loggingStrategy?: 'steps' | 'epoch' | 'no';
 	/** Steps between two log entries. @default 500 */
 	readonly loggingSteps?: number;
+	/** Whether the first step is logged too. @default false */
+	readonly loggingFirstStep?: boolean;
 	/** Threads for arithmetic; 0 for one per physical core. @default 0 */
 	readonly threads?: number;
 }
 
-type Resolved = Required<Omit<TrainerConfig, 'eval' | 'labels' | 'maxLength' | 'dataSeed' | 'evalSteps'>>;
+type Resolved = Required<Omit<TrainerConfig, 'eval' | 'labels' | 'maxLength' | 'dataSeed' | 'classWeights'>>;
 
 /** Every option settled. */
 export interface ResolvedConfig extends Resolved {
 	readonly eval: TrainerConfig['eval'] | undefined;
 	readonly labels: readonly string[] | undefined;
 	readonly maxLength: number | undefined;
-	readonly dataSeed: number;
-	readonly evalSteps: number;
+	readonly dataSeed: number | undefined;
+	readonly classWeights: ClassWeights | undefined;
 }
 
 /** What may stand in an option, and what the command line says of it. */
 export interface OptionSpec {
-	readonly kind: 'integer' | 'number' | 'boolean' | 'text' | 'choice' | 'list' | 'data' | 'dataOrSplit';
-	readonly default?: string | number | boolean;
+	readonly kind: 'integer' | 'number' | 'boolean' | 'text' | 'choice' | 'list' | 'data' | 'dataOrSplit' | 'weights' | 'kwargs';
+	readonly default?: string | number | boolean | Readonly<Record<string, number>>;
 	readonly min?: number;
 	readonly max?: number;
 	/** Whether `min` and `max` themselves are refused. */
@@ -90,6 +110,7 @@ export interface OptionSpec {
 }
 
 const MAX_SEED = 2 ** 32 - 1;
+const kwargNames = ['numCycles', 'power', 'lrEnd', 'timescale'];
 
 /** The one table of options: checked here, turned into flags by the command line. */
 export const optionTable: { readonly [Name in keyof Required<TrainerConfig>]: OptionSpec } = {
@@ -113,14 +134,22 @@ export const optionTable: { readonly [Name in keyof Required<TrainerConfig>]: Op
 	adamBeta1: { kind: 'number', default: 0.9, min: 0, max: 1, open: 'max', help: "AdamW's decay of the mean gradient" },
 	adamBeta2: { kind: 'number', default: 0.999, min: 0, max: 1, open: 'max', help: "AdamW's decay of the mean squared gradient" },
 	adamEpsilon: { kind: 'number', default: 1e-8, min: 0, open: 'min', help: "AdamW's divisor guard" },
-	lrSchedulerType: { kind: 'choice', default: 'linear', choices: ['linear'], help: 'how the rate falls' },
+	compat: { kind: 'choice', default: '5', choices: ['5', '4.18'], help: 'the Transformers to follow where versions differ' },
+	optim: { kind: 'choice', choices: ['adamw_torch', 'adamw_hf'], help: 'flavour of AdamW (default: adamw_torch, with compat 4.18 adamw_hf)' },
+	lrSchedulerType: { kind: 'choice', default: 'linear', choices: scheduleNames, help: 'how the rate moves after warm-up' },
+	lrSchedulerKwargs: { kind: 'kwargs', default: {}, help: 'numbers of the schedule: numCycles, power, lrEnd, timescale' },
 	warmupSteps: { kind: 'integer', default: 0, min: 0, help: 'steps over which the rate rises from 0' },
 	warmupRatio: { kind: 'number', default: 0, min: 0, max: 1, help: 'share of all steps spent warming up' },
+	labelSmoothingFactor: { kind: 'number', default: 0, min: 0, max: 1, open: 'max', help: 'share of each label spread over all' },
+	classWeights: { kind: 'weights', help: 'weight of each label in the training loss, or balanced (default: 1 each)' },
+	groupByLength: { kind: 'boolean', default: false, help: 'rows of like length share a batch' },
 	seed: { kind: 'integer', default: 42, min: 0, max: MAX_SEED, help: 'seed of head, dropout and order of rows' },
 	dataSeed: { kind: 'integer', min: 0, max: MAX_SEED, help: 'seed of the order of rows alone (default: the seed)' },
 	dataloaderDropLast: { kind: 'boolean', default: false, help: 'leave out the short last batch of an epoch' },
 	evalStrategy: { kind: 'choice', choices: ['epoch', 'steps', 'no'], help: 'when to measure (default: epoch, where rows to measure on are given)' },
 	evalSteps: { kind: 'integer', min: 1, help: 'steps between two evaluations (default: the logging steps)' },
+	loggingStrategy: { kind: 'choice', default: 'steps', choices: ['steps', 'epoch', 'no'], help: 'when the running loss is logged' },
+	loggingFirstStep: { kind: 'boolean', default: false, help: 'log the first step too' },
 	loggingSteps: { kind: 'integer', default: 500, min: 1, help: 'steps between two log entries' },
 	threads: { kind: 'integer', default: 0, min: 0, max: 1024, help: 'threads for arithmetic; 0 for one per physical core' },
 };
@@ -137,6 +166,10 @@ export function resolveConfig(config: TrainerConfig, spell: (name: string) => st
 		return problem === undefined ? [] : [problem];
 	});
 	if (config.train === undefined) problems.push(`Expected \`${spell('train')}\` to name the rows to learn from, got nothing`);
+	const { learningRate = optionTable.learningRate.default as number, lrSchedulerKwargs: { lrEnd = 1e-7 } = {} } = config;
+	if (config.lrSchedulerType === 'polynomial' && lrEnd >= learningRate) {
+		problems.push(`Expected \`${spell('learningRate')}\` to be above ${lrEnd}, where polynomial ends, got ${show(learningRate)}`);
+	}
 	if (config.maxSteps === 0) problems.push(`Expected \`${spell('maxSteps')}\` to be -1 or from 1 up, got 0`);
 	const evalStrategy = config.evalStrategy ?? (config.eval === undefined ? 'no' : 'epoch');
 	if (evalStrategy !== 'no' && config.eval === undefined) {
@@ -155,7 +188,9 @@ export function resolveConfig(config: TrainerConfig, spell: (name: string) => st
 		maxLength: config.maxLength,
 		evalStrategy,
 		evalSteps: settled.evalSteps ?? settled.loggingSteps,
-		dataSeed: settled.dataSeed ?? settled.seed,
+		optim: settled.optim ?? (settled.compat === '5' ? 'adamw_torch' : 'adamw_hf'),
+		dataSeed: config.dataSeed,
+		classWeights: config.classWeights,
 		labels: config.labels?.map(String),
 	};
 }
@@ -165,13 +200,18 @@ export function fromConfigFile(values: Readonly<Record<string, unknown>>): { con
 	const renamed: string[] = [];
 	const config: Record<string, unknown> = {};
 	for (const [name, value] of Object.entries(values)) {
-		const camel = name.replace(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
-		const current = camel === 'evaluationStrategy' ? 'evalStrategy' : camel;
+		const camel = camelCase(name);
+		const current = oldNames[camel] ?? camel;
 		if (current !== name) renamed.push(`${name} as ${current}`);
-		config[current] = value;
+		config[current] = current === 'lrSchedulerKwargs' ? camelKeys(value) : value;
 	}
 	return renamed.length === 0 ? { config } : { config, remark: `Read ${renamed.join(', ')}.` };
 }
+
+const oldNames: Readonly<Record<string, string>> = { evaluationStrategy: 'evalStrategy' };
+const camelCase = (name: string): string => name.replace(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
+const camelKeys = (value: unknown): unknown =>
+	typeof value === 'object' && value !== null ? Object.fromEntries(Object.entries(value).map(([key, each]) => [camelCase(key), each])) : value;
 
 function faultOf(spec: OptionSpec, value: unknown, name: string): string | undefined {
 	const expected = expectation(spec);
@@ -196,6 +236,10 @@ function accepts(spec: OptionSpec, value: unknown): boolean {
 			return isData(value);
 		case 'dataOrSplit':
 			return isData(value) || isSplit(value);
+		case 'weights':
+			return value === 'balanced' || isWeights(value);
+		case 'kwargs':
+			return isKwargs(value);
 	}
 }
 
@@ -226,6 +270,10 @@ function expectation(spec: OptionSpec): string {
 			return 'a file, a Dataset or rows';
 		case 'dataOrSplit':
 			return 'a file, a Dataset, rows, or { split } with a share between 0 and 1';
+		case 'weights':
+			return "'balanced', or a number from 0 up for each label, not all of them 0";
+		case 'kwargs':
+			return `numbers above 0 under the names ${kwargNames.join(', ')}`;
 	}
 }
 
@@ -235,6 +283,18 @@ function isData(value: unknown): value is DataInput {
 	if (typeof value === 'string') return value !== '';
 	if (value instanceof URL || value instanceof Dataset) return true;
 	return typeof value === 'object' && value !== null && (Symbol.iterator in value || Symbol.asyncIterator in value);
+}
+
+/** Numbers in a list or under names. */
+function isWeights(value: unknown): value is readonly number[] | Readonly<Record<string, number>> {
+	if (typeof value !== 'object' || value === null) return false;
+	const numbers: unknown[] = Object.values(value);
+	return numbers.every((number) => Number.isFinite(number) && (number as number) >= 0) && numbers.some((number) => number !== 0);
+}
+
+function isKwargs(value: unknown): value is ScheduleKwargs {
+	if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+	return Object.entries(value).every(([name, number]) => kwargNames.includes(name) && Number.isFinite(number) && number > 0);
 }
 
 /** Whether `value` asks for a share of the training rows. */

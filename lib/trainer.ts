@@ -4,7 +4,7 @@ import { join } from 'node:path';
 
 import { type DataInput, Dataset } from './dataset.js';
 import { AbortError, ConfigError, fromNative, ModelError, TrainingError } from './errors.js';
-import { configText, type ModelConfig, withLabels } from './model/config.js';
+import { configText, type ModelConfig, parametersBesideEmbeddings, withLabels } from './model/config.js';
 import { openModelFolder, requireWritable, resolveModel, writeFolderAtomically } from './model/folder.js';
 import { type Prediction, predict } from './model/predict.js';
 import { isSplit, type ResolvedConfig, resolveConfig, type TrainerConfig } from './options.js';
@@ -13,13 +13,17 @@ import { packageVersion } from './runtime/build.js';
 import { loadBase, loadEngine } from './runtime/load.js';
 import type { NativeSession, SessionOptions } from './runtime/native.js';
 import { Tokenizer } from './tokenizer.js';
+import { settledWeights } from './train/class-weights.js';
 import type { Evaluation, LogEntry, Metrics, Position, Timings, TrainerEvent } from './train/events.js';
-import type { Examples } from './train/examples.js';
+import { type Examples, lengthsOf } from './train/examples.js';
 import { runLoop } from './train/loop.js';
 import { gather, type ReadingOptions, readRows } from './train/material.js';
-import { planOf } from './train/order.js';
+import { epochOrder, type OrderOptions } from './train/order.js';
+import { type Plan, planOf } from './train/plan.js';
 import { History, machineOf, type RunRecord, timingsOf } from './train/record.js';
 import { drive, type Run } from './train/run.js';
+import { type Schedule, warmupLength } from './train/schedule.js';
+import { trainerStateText } from './train/trainer-state.js';
 import { Turn } from './train/turn.js';
 
 export interface FitOptions {
@@ -50,7 +54,8 @@ interface Workplace {
 	readonly session: NativeSession;
 	readonly eval: Examples | undefined;
 	readonly maxLength: number;
-	record: RunRecord | undefined;
+	/** What is written beside the model once the run has ended. */
+	papers: { readonly record: RunRecord; readonly trainerState: string } | undefined;
 }
 
 export class Trainer implements AsyncDisposable {
@@ -141,18 +146,20 @@ export class Trainer implements AsyncDisposable {
 		const folder = await openModelFolder(await resolveModel(config.model));
 		const maxLength = settledLength(config.maxLength, folder.config.shape.maxPositions);
 		const tokenizer = await Tokenizer.load(folder.folder);
-		const { permutation } = loadBase();
-		const sources = { train: this.#train, eval: this.#eval, labels: config.labels, permutation, dataSeed: config.dataSeed };
+		const { Generator } = loadBase();
+		const dataSeed = config.dataSeed ?? config.seed;
+		const sources = { train: this.#train, eval: this.#eval, labels: config.labels, Generator, dataSeed };
 		const material = await gather(sources, this.#reading(tokenizer, maxLength, signal));
 		requireKnownTokens([material.train, material.eval], folder.config.shape.vocabSize, folder.folder);
 		const plan = planOf(material.train.classes.length, config);
 		const model = withLabels(folder.config, material.labels);
 		const engine = loadEngine();
 		await requireWritable(config.outputDir); // now, not after hours
-		const session = await engine.openSession(sessionOptions(folder.weights, model, config)).catch((cause: unknown) => {
+		const weights = config.classWeights && settledWeights(config.classWeights, material.labels, material.train.classes);
+		const session = await engine.openSession(sessionOptions(folder.weights, model, config, weights)).catch((cause: unknown) => {
 			throw fromNative(cause, ModelError);
 		});
-		const workplace: Workplace = { model, tokenizer, session, eval: material.eval, maxLength, record: undefined };
+		const workplace: Workplace = { model, tokenizer, session, eval: material.eval, maxLength, papers: undefined };
 		this.#workplace = workplace;
 
 		yield {
@@ -166,18 +173,25 @@ export class Trainer implements AsyncDisposable {
 		};
 		for (const warning of [...material.warnings, ...ignoredWeights(session)]) yield { type: 'warning', ...warning };
 
+		const order: OrderOptions = {
+			...config,
+			rowsPerStep: config.perDeviceTrainBatchSize * config.gradientAccumulationSteps,
+			lengths: lengthsOf(material.train),
+			Generator,
+		};
 		const started = performance.now();
 		const end = yield* runLoop({
 			session,
 			options: config,
 			plan,
+			schedule: scheduleOf(config, plan),
 			examples: material.train,
-			permutation,
+			orderOf: (epoch) => epochOrder(epoch, order),
 			evaluate: async () => material.eval && measure(material.eval, this.#measuring(workplace, stopped)),
 			stopped,
 		});
 		const timings = timingsOf((performance.now() - started) / 1000, end, history.evaluations);
-		workplace.record = {
+		const record: RunRecord = {
 			format: 1,
 			status: end.finished ? 'finished' : 'interrupted',
 			config: { ...config, train: this.#train.source, eval: this.#eval instanceof Dataset ? this.#eval.source : this.#eval, maxLength },
@@ -194,6 +208,17 @@ export class Trainer implements AsyncDisposable {
 			steps: end.step,
 			timings,
 		};
+		const trainerState = trainerStateText({
+			options: config,
+			plan,
+			rows: material.train.classes.length,
+			entries: history.entries,
+			step: end.step,
+			epoch: end.epoch,
+			flos: 6 * end.paddedTokens * parametersBesideEmbeddings(model.shape),
+			...(end.finished && { end: { loss: end.loss, timings } }),
+		});
+		workplace.papers = { record, trainerState };
 		if (!end.finished && end.step === 0)
 			throw new AbortError('The run was stopped before its first step; nothing was saved', { cause: signal?.reason });
 		await this.#write(workplace, config.outputDir);
@@ -234,17 +259,18 @@ export class Trainer implements AsyncDisposable {
 		return { session, labels: model.labels, batchSize: this.config.perDeviceEvalBatchSize, stopped };
 	}
 
-	#write({ model, tokenizer, session, record }: Workplace, folder: string): Promise<void> {
+	#write({ model, tokenizer, session, papers }: Workplace, folder: string): Promise<void> {
 		return writeFolderAtomically(folder, async (temporary) => {
 			await session.saveWeights(join(temporary, 'model.safetensors'));
 			await tokenizer.save(temporary);
-			await writeFile(join(temporary, 'run.json'), `${JSON.stringify(record, undefined, '\t')}\n`);
+			await writeFile(join(temporary, 'run.json'), `${JSON.stringify(papers?.record, undefined, '\t')}\n`);
+			await writeFile(join(temporary, 'trainer_state.json'), papers?.trainerState ?? '');
 			await writeFile(join(temporary, 'config.json'), configText(model));
 		});
 	}
 
 	#trained(): Workplace {
-		if (this.#workplace?.record !== undefined) return this.#workplace;
+		if (this.#workplace?.papers !== undefined) return this.#workplace;
 		throw new TrainingError('NOT_TRAINED', 'Expected a trained model, but fit() has not come to an end', {
 			hint: 'await fit() first, or open a saved model with Classifier.load()',
 		});
@@ -269,7 +295,11 @@ function ignoredWeights({ ignored }: NativeSession): { code: string; message: st
 	return [{ code: 'WEIGHTS_IGNORED', message: `A classifier has no use for these tensors of the model: ${ignored.join(', ')}` }];
 }
 
-function sessionOptions(weights: string, model: ModelConfig, config: ResolvedConfig): SessionOptions {
+function scheduleOf({ lrSchedulerType, lrSchedulerKwargs, learningRate, ...warmup }: ResolvedConfig, { totalSteps }: Plan): Schedule {
+	return { name: lrSchedulerType, learningRate, warmup: warmupLength(totalSteps, warmup), totalSteps, kwargs: lrSchedulerKwargs };
+}
+
+function sessionOptions(weights: string, model: ModelConfig, config: ResolvedConfig, classWeights: number[] | undefined): SessionOptions {
 	return {
 		weights,
 		shape: model.shape,
@@ -278,10 +308,10 @@ function sessionOptions(weights: string, model: ModelConfig, config: ResolvedCon
 		classifierDropout: model.classifierDropout,
 		initializerRange: model.initializerRange,
 		seed: config.seed,
-		headDraws: 'first',
-		loss: { kind: 'single_label', labelSmoothing: 0 },
+		headDraws: config.compat === '5' ? 'first' : 'afterConstructors',
+		loss: { kind: 'single_label', labelSmoothing: config.labelSmoothingFactor, ...(classWeights && { classWeights }) },
 		optimizer: {
-			flavor: 'adamw_torch',
+			flavor: config.optim,
 			beta1: config.adamBeta1,
 			beta2: config.adamBeta2,
 			epsilon: config.adamEpsilon,

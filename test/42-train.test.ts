@@ -1,136 +1,68 @@
-import { createHash } from 'node:crypto';
-import { beforeAll, describe, expect, expectTypeOf, it } from 'vitest';
+import { describe, expect, expectTypeOf, it } from 'vitest';
 import { TrainingError } from '../lib/errors.js';
-import { loadBase } from '../lib/runtime/load.js';
-import type { RaggedBatch, StepResult } from '../lib/runtime/native.js';
-import type { Measured, TrainerEvent } from '../lib/train/events.js';
-import { type Examples, pack, readExamples } from '../lib/train/examples.js';
-import { type Job, type LoopEnd, runLoop } from '../lib/train/loop.js';
+import { settledWeights } from '../lib/train/class-weights.js';
+import type { TrainerEvent } from '../lib/train/events.js';
+import { lengthsOf, pack, readExamples } from '../lib/train/examples.js';
 import { Meter } from '../lib/train/meter.js';
-import { epochOrder, planOf, stepsOfEpoch } from '../lib/train/order.js';
 import { drive } from '../lib/train/run.js';
-import { linearRate, warmupLength } from '../lib/train/schedule.js';
-import { referenceJson } from './models.js';
-
-interface Sampled {
-	n: number;
-	batch: number;
-	seed: number;
-	data_seed: number | null;
-	drop_last: boolean;
-	optimizer_steps?: number;
-	error?: string;
-	epochs: { order?: number[]; first64?: number[]; sha256_int32_le?: string }[];
-}
-
-let permutation: (seed: number, n: number) => Int32Array;
-beforeAll(() => {
-	permutation = loadBase().permutation;
-});
-
-const planOptions = { perDeviceTrainBatchSize: 8, gradientAccumulationSteps: 1, dataloaderDropLast: false, numTrainEpochs: 3, maxSteps: -1 };
-
-describe('learning rate', () => {
-	const { schedules, warmup_ratio: ratios } = referenceJson('schedules.json.gz');
-
-	it('is that of every linear schedule of Transformers, past the end too, to the bit', () => {
-		expect(schedules.length).toBeGreaterThan(5);
-		for (const { lr, warmup_steps: warmup, total_steps: total, lrs } of schedules) {
-			expect(lrs.map((_: number, step: number) => linearRate(step, lr, warmup, total))).toEqual(lrs);
-		}
-	});
-
-	it('warms up for a share of the steps, rounded up, unless a number is given', () => {
-		for (const { ratio, total_steps: total, warmup_steps: steps } of ratios) {
-			expect(warmupLength(total, { warmupSteps: 0, warmupRatio: ratio })).toBe(steps);
-			expect(warmupLength(total, { warmupSteps: 7, warmupRatio: ratio })).toBe(7);
-		}
-	});
-});
-
-describe('order of rows', () => {
-	const { trainer, gradient_accumulation: accumulated, randperm_10: raw } = referenceJson('sampler.json.gz');
-
-	it('is torch.randperm of a fresh generator', () => {
-		for (const { seed, randperm_10: order, sha } of raw) {
-			expect([...permutation(seed, 10)]).toEqual(order);
-			const wide = BigInt64Array.from(permutation(seed, 1000), BigInt);
-			expect(createHash('sha256').update(new Uint8Array(wide.buffer)).digest('hex')).toBe(sha);
-		}
-	});
-
-	it.each((trainer as Sampled[]).filter(({ error }) => error === undefined))(
-		'is that of Transformers 5: $n rows, seed $seed, data seed $data_seed, drop last $drop_last',
-		({ n, batch, seed, data_seed, drop_last, optimizer_steps, epochs }) => {
-			const options = { ...planOptions, perDeviceTrainBatchSize: batch, dataloaderDropLast: drop_last };
-			const plan = planOf(n, options);
-			expect(plan.totalSteps).toBe(optimizer_steps);
-			for (const [epoch, expected] of epochs.entries()) {
-				const order = epochOrder(permutation, data_seed ?? seed, epoch, n);
-				const seen = Int32Array.from([...stepsOfEpoch(order, plan, options)].flatMap((step) => step.flatMap((rows) => [...rows])));
-				if (expected.order) expect([...seen]).toEqual(expected.order);
-				else expect(createHash('sha256').update(new Uint8Array(seen.buffer)).digest('hex')).toBe(expected.sha256_int32_le);
-			}
-		},
-	);
-
-	it('is refused where dropping the last batch leaves none, which Transformers refuses too', () => {
-		for (const { n, drop_last } of (trainer as Sampled[]).filter(({ error }) => error !== undefined)) {
-			expect(() => planOf(n, { ...planOptions, dataloaderDropLast: drop_last })).toThrow(`Expected at least one full batch of 8 rows, got ${n}`);
-		}
-	});
-
-	it('gathers batches into steps as Transformers 5 does, a short last group included', () => {
-		expect(accumulated.length).toBeGreaterThan(5);
-		for (const { n, batch, seed, gradient_accumulation_steps, optimizer_steps, epochs } of accumulated) {
-			const options = { ...planOptions, perDeviceTrainBatchSize: batch, gradientAccumulationSteps: gradient_accumulation_steps };
-			const plan = planOf(n, options);
-			expect(plan.totalSteps).toBe(optimizer_steps);
-			for (const [epoch, expected] of epochs.entries()) {
-				const steps = [...stepsOfEpoch(epochOrder(permutation, seed, epoch, n), plan, options)];
-				expect(steps.map((step) => ({ rows: step.flatMap((rows) => [...rows]), micro_batches: step.length }))).toEqual(expected);
-			}
-		}
-	});
-
-	it.each([
-		[{ maxSteps: 50 }, { totalSteps: 50, epochs: 1 }],
-		[{ maxSteps: 700 }, { totalSteps: 700, epochs: 2 }],
-		[{ numTrainEpochs: 0.5 }, { totalSteps: 313, epochs: 1 }],
-		[{ numTrainEpochs: 2.2 }, { totalSteps: 1375, epochs: 3 }],
-		[{ gradientAccumulationSteps: 4 }, { totalSteps: 471, stepsPerEpoch: 157, epochs: 3 }],
-	])('counts the steps of 5,000 rows under %j', (changes, expected) => {
-		expect(planOf(5000, { ...planOptions, ...changes })).toMatchObject(expected);
-	});
-});
+import { examplesOf, jobOf, play } from './loop.js';
 
 describe('meter', () => {
 	it('keeps the mean since the last log, over the epoch and over the run apart', () => {
 		const meter = new Meter();
-		const step = (...losses: number[]) => meter.add({ losses: Float64Array.from(losses), gradNorm: 1 });
+		const step = (...losses: number[]) => {
+			const loss = meter.add(Float64Array.from(losses), losses.length);
+			meter.step();
+			return loss;
+		};
 		meter.beginEpoch();
 		expect(step(1, 3)).toBe(2);
 		expect(step(4)).toBe(4);
 		expect(meter.takeLog()).toBe(3);
+		expect(meter.due).toBe(false);
 		expect(meter.epochMean).toBeCloseTo(8 / 3, 14);
 		meter.beginEpoch();
 		step(6);
+		expect(meter.due).toBe(true);
 		expect(meter.epochMean).toBe(6);
 		expect(meter.takeLog()).toBe(6);
 		expect(meter.mean).toBe(4);
 	});
+
+	it('counts what is left over from an epoch to the step after it, as the 4.18 loop adds its losses up', () => {
+		const meter = new Meter();
+		meter.add(Float64Array.of(2, 4), 2);
+		meter.step();
+		meter.add(Float64Array.of(8), 2);
+		meter.add(Float64Array.of(1, 3), 2);
+		meter.step();
+		expect(meter.takeLog()).toBe((3 + 4 + 2) / 2);
+		expect(meter.epochMean).toBe(18 / 5);
+	});
 });
 
-/** Rows [100 r, 100 r + 1, ...], row r of r + 2 tokens. */
-function examplesOf(rows: number): Examples {
-	const lengths = Array.from({ length: rows }, (_, row) => row + 2);
-	const offsets = Int32Array.from([0, ...lengths.map((_, row) => lengths.slice(0, row + 1).reduce((a, b) => a + b))]);
-	return {
-		ids: Int32Array.from(lengths.flatMap((length, row) => Array.from({ length }, (_, token) => 100 * row + token))),
-		offsets,
-		classes: Int32Array.from(lengths, (_, row) => row % 2),
-	};
-}
+describe('weights of classes', () => {
+	const classes = Int32Array.of(0, 0, 0, 1);
+
+	it.each([
+		['balanced', [4 / 6, 2, 0]],
+		[
+			[1, 2, 0.5],
+			[1, 2, 0.5],
+		],
+		[{ c: 3 }, [1, 1, 3]],
+	] as const)('%j', (wanted, expected) => {
+		const labels = ['a', 'b', 'c'];
+		const settled = settledWeights(wanted, labels, classes);
+		// scikit-learn's compute_class_weight('balanced') knows only labels that occur: rows / (labels * rows of the label).
+		expect(settled).toEqual(wanted === 'balanced' ? [4 / 9, 4 / 3, 0] : expected);
+	});
+
+	it('that do not fit are refused', () => {
+		expect(() => settledWeights([1], ['a', 'b'], classes)).toThrow('one weight for each of the 2 labels, got 1');
+		expect(() => settledWeights({ z: 1 }, ['a', 'b'], classes)).toThrow('weights of a, b, got one of "z"');
+	});
+});
 
 describe('rows as the model reads them', () => {
 	it('packs the rows that are asked for, in that order', () => {
@@ -139,6 +71,10 @@ describe('rows as the model reads them', () => {
 			offsets: Int32Array.of(0, 4, 6),
 			labels: Int32Array.of(0, 0),
 		});
+	});
+
+	it('knows how many tokens each has', () => {
+		expect([...lengthsOf(examplesOf(4))]).toEqual([2, 3, 4, 5]);
 	});
 
 	it('joins portions, numbers labels in their final order and counts what deserves a remark', async () => {
@@ -175,66 +111,25 @@ describe('rows as the model reads them', () => {
 	});
 });
 
-const measured: Measured = { metrics: { loss: 0.5, accuracy: 0.5, precision: 0.5, recall: 0.5, f1: 0.5 }, labels: {}, rows: 4, seconds: 0.1 };
-
-function jobOf(
-	changes: Partial<Job['options']> = {},
-	others: Partial<Job> = {},
-): { job: Job; steps: { batches: readonly RaggedBatch[]; rate: number }[] } {
-	const steps: { batches: readonly RaggedBatch[]; rate: number }[] = [];
-	const options = {
-		...planOptions,
-		learningRate: 1,
-		warmupSteps: 0,
-		warmupRatio: 0,
-		dataSeed: 42,
-		loggingSteps: 2,
-		evalStrategy: 'epoch' as const,
-		evalSteps: 3,
-		perDeviceTrainBatchSize: 2,
-		numTrainEpochs: 2,
-		...changes,
-	};
-	const job: Job = {
-		session: {
-			step: async (batches, rate): Promise<StepResult> => {
-				steps.push({ batches, rate });
-				return { losses: Float64Array.from(batches, () => steps.length), gradNorm: 10 * steps.length };
-			},
-		},
-		options,
-		plan: planOf(6, options),
-		examples: examplesOf(6),
-		permutation: (_, n) => Int32Array.from({ length: n }, (_, row) => n - 1 - row),
-		evaluate: async () => measured,
-		stopped: () => false,
-		...others,
-	};
-	return { job, steps };
-}
-
-async function play(job: Job): Promise<{ events: TrainerEvent[]; end: LoopEnd }> {
-	const events: TrainerEvent[] = [];
-	const loop = runLoop(job);
-	for (;;) {
-		const next = await loop.next();
-		if (next.done) return { events, end: next.value };
-		events.push(next.value);
-	}
-}
-
 const story = (events: readonly TrainerEvent[]) => events.map((event) => ('step' in event ? `${event.type} ${event.step}` : event.type));
 
 describe('loop', () => {
 	it('steps, logs, ends the epoch and measures, in this order', async () => {
-		const { job, steps } = jobOf();
+		const { job, calls } = jobOf();
 		const { events, end } = await play(job);
 		expect(story(events)).toEqual([
 			...['epochBegin 0', 'step 1', 'step 2', 'log 2', 'step 3', 'epochEnd 3', 'evaluate 3'],
 			...['epochBegin 3', 'step 4', 'log 4', 'step 5', 'step 6', 'log 6', 'epochEnd 6', 'evaluate 6'],
 		]);
-		expect(end).toMatchObject({ finished: true, step: 6, epoch: 2, loss: 3.5, tokens: 2 * (2 + 3 + 4 + 5 + 6 + 7) });
-		expect(steps.map(({ rate }) => rate)).toEqual([1, 5 / 6, 4 / 6, 3 / 6, 2 / 6, 1 / 6]);
+		expect(end).toMatchObject({
+			finished: true,
+			step: 6,
+			epoch: 2,
+			loss: 3.5,
+			tokens: 2 * (2 + 3 + 4 + 5 + 6 + 7),
+			paddedTokens: 2 * 2 * (3 + 5 + 7),
+		});
+		expect(calls.map(({ rate }) => rate)).toEqual([1, 5 / 6, 4 / 6, 3 / 6, 2 / 6, 1 / 6]);
 	});
 
 	it('tells each log entry and the loss an evaluation is shown beside', async () => {
@@ -257,14 +152,51 @@ describe('loop', () => {
 	});
 
 	it('hands the batches of an accumulated step over together', async () => {
-		const { job, steps } = jobOf({ gradientAccumulationSteps: 2 });
+		const { job, calls } = jobOf({ gradientAccumulationSteps: 2 });
 		await play(job);
-		expect(steps.map(({ batches }) => batches.map(({ offsets }) => offsets.length - 1))).toEqual([[2, 2], [2], [2, 2], [2]]);
+		expect(calls.map(({ batches }) => batches.map(({ offsets }) => offsets.length - 1))).toEqual([[2, 2], [2], [2, 2], [2]]);
 	});
 
 	it('measures every few steps where that is asked for', async () => {
 		const { events } = await play(jobOf({ evalStrategy: 'steps', evalSteps: 4 }).job);
+		expect(story(events).filter((line) => line.startsWith('evaluate'))).toEqual(['evaluate 4', 'evaluate 6']);
+	});
+
+	it('leaves the last step of 4.18 unmeasured where its number is not due', async () => {
+		const { events } = await play(jobOf({ compat: '4.18', evalStrategy: 'steps', evalSteps: 4 }).job);
 		expect(story(events).filter((line) => line.startsWith('evaluate'))).toEqual(['evaluate 4']);
+	});
+
+	it('logs the first step, each epoch or nothing where that is asked for', async () => {
+		const logs = async (changes: Parameters<typeof jobOf>[0]) =>
+			story((await play(jobOf(changes).job)).events).filter((line) => line.startsWith('log'));
+		expect(await logs({ loggingFirstStep: true, loggingSteps: 4 })).toEqual(['log 1', 'log 4']);
+		expect(await logs({ loggingStrategy: 'no', loggingFirstStep: true })).toEqual([]);
+		expect(await logs({ loggingStrategy: 'epoch' })).toEqual(['log 3', 'log 6']);
+		const { events } = await play(jobOf({ loggingStrategy: 'epoch' }).job);
+		expect(story(events).slice(4, 7)).toEqual(['epochEnd 3', 'log 3', 'evaluate 3']);
+	});
+
+	it('logs as 4.18 does: rounded, at the rate of the step to come', async () => {
+		const { events } = await play(jobOf({ compat: '4.18', loggingSteps: 2 }).job);
+		const logs = events.filter((event) => event.type === 'log');
+		expect(logs.map(({ loss, learningRate, epoch }) => [loss, learningRate, epoch])).toEqual([
+			[1.5, 4 / 6, 0.67],
+			[3.5, 2 / 6, 1.33],
+			[5.5, 0, 2],
+		]);
+	});
+
+	it('keeps what 4.18 leaves over for the first step of the next epoch, and ends before the last of it', async () => {
+		const { job, calls } = jobOf({ compat: '4.18', gradientAccumulationSteps: 2, loggingSteps: 1 });
+		const { events, end } = await play(job);
+		expect(calls.map(({ batches, rate, divisor }) => [batches.length, rate, divisor])).toEqual([
+			[2, 1, 2],
+			[1, undefined, 2],
+			[2, 0.5, 2],
+		]);
+		expect(events.filter((event) => event.type === 'log').map(({ loss }) => loss)).toEqual([1, 0.5 + 2]);
+		expect(end).toMatchObject({ finished: true, step: 2, epoch: 1 + 2 / 3 });
 	});
 
 	it('ends in the middle of an epoch at maxSteps, and still measures', async () => {
@@ -274,10 +206,10 @@ describe('loop', () => {
 	});
 
 	it.each([0, 1, 2])('stops before the next step once asked, after %i steps', async (after) => {
-		const { job, steps } = jobOf({});
-		const { end } = await play({ ...job, stopped: () => steps.length === after });
+		const { job, calls } = jobOf({});
+		const { end } = await play({ ...job, stopped: () => calls.length === after });
 		expect(end).toMatchObject({ finished: false, step: after });
-		expect(steps.length).toBe(after);
+		expect(calls.length).toBe(after);
 	});
 
 	it('is not finished where its last evaluation was stopped', async () => {
@@ -287,7 +219,9 @@ describe('loop', () => {
 
 	it('names the step and its rows where the engine refuses one', async () => {
 		const refusal = Object.assign(new Error('the loss is not finite'), { code: 'NON_FINITE', hint: 'Lower learningRate' });
-		const error = await play(jobOf({}, { session: { step: () => Promise.reject(refusal) } }).job).catch((reason: unknown) => reason);
+		const error = await play(jobOf({}, { session: { step: () => Promise.reject(refusal), accumulate: () => Promise.reject(refusal) } }).job).catch(
+			(reason: unknown) => reason,
+		);
 		expect(error).toBeInstanceOf(TrainingError);
 		expect(error).toMatchObject({ code: 'NON_FINITE', hint: 'Lower learningRate', details: { step: 1, rows: [6, 5] } });
 		expect((error as Error).message).toBe('the loss is not finite (step 1, rows 6, 5)');

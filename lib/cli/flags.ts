@@ -17,13 +17,15 @@ const VALUE: Readonly<Record<OptionSpec['kind'], string>> = {
 	list: ' <a,b,...>',
 	data: ' <file>',
 	dataOrSplit: ' <file>',
+	weights: ' <label=x,...>',
+	kwargs: ' <name=x,...>',
 };
 
 /** Adds every option of a run; unknown flags are kept, so that all that is wrong can be said at once. */
 export function addTrainingFlags(command: Command): Command {
 	for (const [name, spec] of Object.entries<OptionSpec>(optionTable)) {
 		const choices = spec.choices === undefined ? '' : ` (${spec.choices.join(', ')})`;
-		const fallback = spec.default === undefined || spec.default === false ? '' : ` (default: ${spec.default})`;
+		const fallback = spec.default === undefined || spec.default === false || typeof spec.default === 'object' ? '' : ` (default: ${spec.default})`;
 		command.option(flagOf(name) + VALUE[spec.kind], spec.help + choices + fallback);
 	}
 	return command
@@ -55,7 +57,16 @@ export async function trainingConfig(
 function typedValue(spec: OptionSpec | undefined, value: unknown): unknown {
 	if (spec?.kind === 'integer' || spec?.kind === 'number') return asNumber(value);
 	if (spec?.kind === 'list' && typeof value === 'string') return value.split(',');
+	if ((spec?.kind === 'weights' || spec?.kind === 'kwargs') && typeof value === 'string') return namedNumbers(value);
 	return value;
+}
+
+/** 'a=1,b=2' by name, '1,2' in order, any other word as it is. */
+function namedNumbers(words: string): unknown {
+	const parts = words.split(',').map((part) => part.split('='));
+	if (parts.every((part) => part.length === 2)) return Object.fromEntries(parts.map(([name, number]) => [name, asNumber(number)]));
+	const numbers = words.split(',').map(asNumber);
+	return numbers.every((number) => typeof number === 'number') ? numbers : words;
 }
 
 /** A number where the word is one; else the word, for the message. */

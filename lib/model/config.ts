@@ -51,6 +51,11 @@ export function parameterCount(shape: ModelShape): number {
 	return (vocabSize + maxPositions + 2) * dim + layers * layer + dim * dim + dim + labels * dim + labels;
 }
 
+/** The same without the word and position tables, as Transformers counts operations (modeling_utils.py, floating_point_ops). */
+export function parametersBesideEmbeddings(shape: ModelShape): number {
+	return parameterCount(shape) - (shape.vocabSize + shape.maxPositions) * shape.dim;
+}
+
 /** Reads and checks `folder`/config.json. Throws ModelError CONFIG_MISSING or CONFIG_INVALID. */
 export async function readConfig(folder: string): Promise<ModelConfig> {
 	const file = join(folder, 'config.json');

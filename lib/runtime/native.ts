@@ -96,12 +96,19 @@ export interface PredictorOptions {
 	readonly threads: number;
 }
 
+/** torch's CPU generator: MT19937 seeded with the low 32 bits of a seed. Draws follow one another in one stream. */
+export interface Generator {
+	/** Tensor.random_() of one int64: from 0 to 2^63 - 1. */
+	int64(): bigint;
+	/** torch.randperm(n), n from 0 to 2^31 - 1. */
+	permutation(n: number): Int32Array;
+}
+
 export interface BaseAddon {
 	readonly Tokenizer: new (spec: TokenizerSpec) => NativeTokenizer;
 	/** Reads the weights off the calling thread. */
 	openPredictor(options: PredictorOptions): Promise<NativePredictor>;
-	/** torch.randperm(n) of a fresh CPU generator: MT19937 seeded with the low 32 bits of `seed`. */
-	permutation(seed: number, n: number): Int32Array;
+	readonly Generator: new (seed: number | bigint) => Generator;
 	/** dlopen / LoadLibrary of an absolute path; throws with code LIBRARY_OPEN_FAILED and the system's own words. */
 	openLibrary(path: string, options: { readonly global: boolean }): void;
 	/** Absolute paths of shared libraries mapped into this process (Linux; empty elsewhere). */

@@ -95,6 +95,11 @@ export function subset(examples: Examples, rows: Int32Array): Examples {
 	return { ids, offsets, classes: labels };
 }
 
+/** Tokens of each row. */
+export function lengthsOf({ offsets }: Examples): Int32Array {
+	return Int32Array.from({ length: offsets.length - 1 }, (_, row) => (offsets[row + 1] ?? 0) - (offsets[row] ?? 0));
+}
+
 /** A batch of the rows with these numbers, in this order. */
 export function pack({ ids, offsets, classes }: Examples, rows: Int32Array): RaggedBatch & { readonly labels: Int32Array } {
 	const batchOffsets = new Int32Array(rows.length + 1);

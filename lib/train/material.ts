@@ -3,7 +3,7 @@ import { requireTwoLabels, unknownLabel } from '../data/labels.js';
 import type { DatasetRow, Fingerprint, RowSource } from '../data/row.js';
 import { heldBack } from '../data/split.js';
 import { DataError } from '../errors.js';
-import type { RaggedEncoding } from '../runtime/native.js';
+import type { BaseAddon, RaggedEncoding } from '../runtime/native.js';
 import { type Examples, type ReadResult, readExamples, subset, warningsOf } from './examples.js';
 import type { RunRecord } from './record.js';
 
@@ -27,7 +27,7 @@ export interface Sources {
 	readonly train: RowSource;
 	readonly eval: RowSource | { readonly split: number } | undefined;
 	readonly labels: readonly string[] | undefined;
-	readonly permutation: (seed: number, n: number) => Int32Array;
+	readonly Generator: BaseAddon['Generator'];
 	readonly dataSeed: number;
 }
 
@@ -76,9 +76,9 @@ export function readRows(dataset: RowSource, labels: readonly string[] | undefin
 	});
 }
 
-function cut(examples: Examples, labels: readonly string[], share: number, { permutation, dataSeed }: Sources): [Examples, Examples] {
+function cut(examples: Examples, labels: readonly string[], share: number, { Generator, dataSeed }: Sources): [Examples, Examples] {
 	const names = Array.from(examples.classes, (index) => labels[index] ?? '');
-	const held = heldBack(names, permutation(dataSeed, names.length), { test: share });
+	const held = heldBack(names, new Generator(dataSeed).permutation(names.length), { test: share });
 	const rows = Int32Array.from(held.keys());
 	const part = (flag: number) =>
 		subset(

@@ -1,19 +1,28 @@
 /** Running loss: what Transformers would log, and the plain means beside it. All sums in double. */
-import type { StepResult } from '../runtime/native.js';
-
 export class Meter {
 	#sinceLog = { loss: 0, steps: 0 };
 	#sinceEpoch = { loss: 0, batches: 0 };
 	#whole = { loss: 0, steps: 0 };
 
-	/** Counts one step; returns its loss, the mean over its batches. */
-	add({ losses }: StepResult): number {
+	/** Counts batches whose losses were divided by `divisor`; returns what they add to the loss of their step. */
+	add(losses: Float64Array, divisor: number): number {
 		const sum = losses.reduce((total, loss) => total + loss, 0);
-		const loss = sum / losses.length;
-		this.#sinceLog = { loss: this.#sinceLog.loss + loss, steps: this.#sinceLog.steps + 1 };
+		const loss = sum / divisor;
+		this.#sinceLog.loss += loss;
+		this.#whole.loss += loss;
 		this.#sinceEpoch = { loss: this.#sinceEpoch.loss + sum, batches: this.#sinceEpoch.batches + losses.length };
-		this.#whole = { loss: this.#whole.loss + loss, steps: this.#whole.steps + 1 };
 		return loss;
+	}
+
+	/** Counts a step; batches left over from an epoch belong to the next one (4.18). */
+	step(): void {
+		this.#sinceLog.steps += 1;
+		this.#whole.steps += 1;
+	}
+
+	/** Whether a step was taken since the last log entry. */
+	get due(): boolean {
+		return this.#sinceLog.steps > 0;
 	}
 
 	/** Mean loss of the steps since the last call: one log entry. */

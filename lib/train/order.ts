@@ -1,50 +1,67 @@
-/** Which rows make which optimizer step. */
-import { DataError } from '../errors.js';
+/** The order of rows in each epoch: Transformers' own for every seed, size and epoch. */
+import type { BaseAddon } from '../runtime/native.js';
 
-export interface PlanOptions {
-	readonly perDeviceTrainBatchSize: number;
-	readonly gradientAccumulationSteps: number;
-	readonly dataloaderDropLast: boolean;
-	readonly numTrainEpochs: number;
-	readonly maxSteps: number;
+export interface OrderOptions {
+	/** Whose order: Transformers 5's, or that of 4.18 with torch 1.11 and later. */
+	readonly compat: '5' | '4.18';
+	readonly seed: number;
+	/** Seeds the order alone. Not read by `groupByLength` under '5', as in Transformers. */
+	readonly dataSeed: number | undefined;
+	readonly groupByLength: boolean;
+	/** Rows of an optimizer step, accumulation included. */
+	readonly rowsPerStep: number;
+	/** Tokens of each row. */
+	readonly lengths: Int32Array;
+	readonly Generator: BaseAddon['Generator'];
 }
 
-/** The run in numbers, before it starts. */
-export interface Plan {
-	readonly batchesPerEpoch: number;
-	/** A short last group of batches makes a step too, as in Transformers 5. */
-	readonly stepsPerEpoch: number;
-	readonly totalSteps: number;
-	/** Epochs begun; the last may be cut short. */
-	readonly epochs: number;
-}
-
-/** Throws DataError TOO_FEW_ROWS where leaving out the short last batch leaves none. */
-export function planOf(rows: number, options: PlanOptions): Plan {
-	const batches = rows / options.perDeviceTrainBatchSize;
-	const batchesPerEpoch = options.dataloaderDropLast ? Math.floor(batches) : Math.ceil(batches);
-	if (batchesPerEpoch === 0) {
-		const sentence = `Expected at least one full batch of ${options.perDeviceTrainBatchSize} rows, got ${rows}, and dataloaderDropLast leaves out the rest`;
-		throw new DataError('TOO_FEW_ROWS', sentence);
-	}
-	const stepsPerEpoch = Math.ceil(batchesPerEpoch / options.gradientAccumulationSteps);
-	const totalSteps = options.maxSteps > 0 ? options.maxSteps : Math.ceil(options.numTrainEpochs * stepsPerEpoch);
-	return { batchesPerEpoch, stepsPerEpoch, totalSteps, epochs: Math.ceil(totalSteps / stepsPerEpoch) };
+/** Row numbers in the order of `epoch` (0-based). What comes before it in a stream is drawn again, so any epoch can be asked for. */
+export function epochOrder(epoch: number, options: OrderOptions): Int32Array {
+	const permutation = options.compat === '5' ? permutationOf5(epoch, options) : permutationOf418(epoch, options);
+	return options.groupByLength ? groupedByLength(permutation, options) : permutation;
 }
 
 /**
- * Order of rows in an epoch (0-based): a permutation drawn afresh from `seed + epoch`, which is what Transformers 5's
- * seedable sampler does (reference: accelerate data_loader.py, SeedableRandomSampler).
+ * Transformers 5: a fresh generator an epoch (accelerate data_loader.py, SeedableRandomSampler). Grouped, it is the default generator,
+ * which gives the loader a seed and then the permutation, epoch after epoch (trainer_pt_utils.py, LengthGroupedSampler).
  */
-export function epochOrder(permutation: (seed: number, n: number) => Int32Array, dataSeed: number, epoch: number, rows: number): Int32Array {
-	return permutation(dataSeed + epoch, rows);
+function permutationOf5(epoch: number, { seed, dataSeed, groupByLength, lengths, Generator }: OrderOptions): Int32Array {
+	if (!groupByLength) return new Generator((dataSeed ?? seed) + epoch).permutation(lengths.length);
+	const generator = new Generator(seed);
+	for (let before = 0; before < epoch; before++) {
+		generator.int64();
+		generator.permutation(lengths.length);
+	}
+	generator.int64();
+	return generator.permutation(lengths.length);
 }
 
-/** One optimizer step after another; each is one or more batches of row numbers. */
-export function* stepsOfEpoch(order: Int32Array, plan: Plan, options: PlanOptions): Generator<Int32Array[]> {
-	const size = options.perDeviceTrainBatchSize;
-	for (let first = 0; first < plan.batchesPerEpoch; first += options.gradientAccumulationSteps) {
-		const end = Math.min(first + options.gradientAccumulationSteps, plan.batchesPerEpoch);
-		yield Array.from({ length: end - first }, (_, index) => order.subarray((first + index) * size, (first + index + 1) * size));
+/**
+ * Transformers 4.18: a generator of the order's own, seeded by one draw after the seed. torch's RandomSampler, from 1.11 on, draws a second
+ * permutation when an epoch is used up and throws it away (pytorch PR 16209); the grouped sampler does not.
+ */
+function permutationOf418(epoch: number, { seed, dataSeed, groupByLength, lengths, Generator }: OrderOptions): Int32Array {
+	const generator = new Generator(dataSeed ?? new Generator(seed).int64());
+	const unused = groupByLength ? epoch : 2 * epoch;
+	for (let before = 0; before < unused; before++) generator.permutation(lengths.length);
+	return generator.permutation(lengths.length);
+}
+
+/**
+ * Rows of like length near one another: blocks of at most 50 steps, each sorted by length, longest first, and the longest row of all in
+ * front, so that memory runs out at once if it will (trainer_pt_utils.py, get_length_grouped_indices).
+ */
+function groupedByLength(permutation: Int32Array, { rowsPerStep, lengths }: OrderOptions): Int32Array {
+	const lengthOf = (row: number | undefined) => lengths[row ?? 0] ?? 0;
+	const steps = Math.max(1, Math.min(Math.floor(permutation.length / (4 * rowsPerStep)), 50));
+	const size = steps * rowsPerStep;
+	const order = permutation.slice();
+	let longest = 0;
+	for (let first = 0; first < order.length; first += size) {
+		const block = Array.from(order.subarray(first, first + size)).sort((a, b) => lengthOf(b) - lengthOf(a));
+		order.set(block, first);
+		if (lengthOf(order[first]) > lengthOf(order[longest])) longest = first;
 	}
+	if (order.length > 0) [order[0], order[longest]] = [order[longest] as number, order[0] as number];
+	return order;
 }

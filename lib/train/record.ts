@@ -5,6 +5,7 @@ import type { Fingerprint } from '../data/row.js';
 import type { BaseAddon } from '../runtime/native.js';
 import type { Evaluation, LogEntry, Position, Timings, TrainerEvent } from './events.js';
 import type { LoopEnd } from './loop.js';
+import type { StateEntry } from './trainer-state.js';
 
 export interface EpochLoss extends Position {
 	/** Mean over the batches of the epoch. */
@@ -33,17 +34,31 @@ export interface RunRecord {
 
 /** What the events of a run add to its record. */
 export class History {
-	readonly log: LogEntry[] = [];
+	/** Log entries and evaluations in the order they happened. */
+	readonly entries: StateEntry[] = [];
 	readonly epochs: EpochLoss[] = [];
-	readonly evaluations: Evaluation[] = [];
 	readonly warnings: { code: string; message: string }[] = [];
 
 	add(event: TrainerEvent): void {
+		if (event.type === 'log' || event.type === 'evaluate') {
+			this.entries.push(event);
+			return;
+		}
 		const { type, ...rest } = event;
-		if (type === 'log') this.log.push(rest as LogEntry);
-		else if (type === 'epochEnd') this.epochs.push(rest as EpochLoss);
-		else if (type === 'evaluate') this.evaluations.push(rest as Evaluation);
+		if (type === 'epochEnd') this.epochs.push(rest as EpochLoss);
 		else if (type === 'warning') this.warnings.push(rest as { code: string; message: string });
+	}
+
+	get log(): LogEntry[] {
+		return this.#of('log');
+	}
+
+	get evaluations(): Evaluation[] {
+		return this.#of('evaluate');
+	}
+
+	#of<Type extends StateEntry['type']>(type: Type): Omit<Extract<StateEntry, { type: Type }>, 'type'>[] {
+		return this.entries.filter((entry): entry is Extract<StateEntry, { type: Type }> => entry.type === type).map(({ type: _, ...rest }) => rest);
 	}
 }
 

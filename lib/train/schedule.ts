@@ -1,4 +1,28 @@
-/** Step -> learning rate, as Transformers' schedules compute it in double. */
+/** Step -> learning rate, as Transformers' schedules compute it in double (optimization.py, get_scheduler). */
+
+export const scheduleNames = ['linear', 'cosine', 'cosine_with_restarts', 'polynomial', 'constant', 'constant_with_warmup', 'inverse_sqrt'] as const;
+export type ScheduleName = (typeof scheduleNames)[number];
+
+/** What a schedule may be told beside its name; each kind reads its own. */
+export interface ScheduleKwargs {
+	/** Waves of cosine (0.5: from the top to the bottom once) or whole numbers of restarts. @default 0.5, or 1 with restarts */
+	readonly numCycles?: number;
+	/** Exponent of polynomial. @default 1 */
+	readonly power?: number;
+	/** Rate polynomial ends at, below `learningRate`. @default 1e-7 */
+	readonly lrEnd?: number;
+	/** Steps after which inverse_sqrt has fallen to 0.7 of its top, roughly. @default the warm-up, or 10000 without one */
+	readonly timescale?: number;
+}
+
+export interface Schedule {
+	readonly name: ScheduleName;
+	readonly learningRate: number;
+	/** Steps over which the rate rises from 0. */
+	readonly warmup: number;
+	readonly totalSteps: number;
+	readonly kwargs: ScheduleKwargs;
+}
 
 /** Steps spent warming up: the number where one is given, else the share of all steps, rounded up. */
 export function warmupLength(
@@ -8,8 +32,39 @@ export function warmupLength(
 	return warmupSteps > 0 ? warmupSteps : Math.ceil(totalSteps * warmupRatio);
 }
 
-/** Rate of optimizer step `step` (0-based): from 0 up over the warm-up, then in a line to 0 at `totalSteps`. */
-export function linearRate(step: number, learningRate: number, warmup: number, totalSteps: number): number {
-	if (step < warmup) return learningRate * (step / Math.max(1, warmup));
-	return learningRate * Math.max(0, (totalSteps - step) / Math.max(1, totalSteps - warmup));
+/** Rate of optimizer step `step` (0-based), also past the end. */
+export function rateAt(step: number, schedule: Schedule): number {
+	const { name, learningRate, warmup } = schedule;
+	if (name !== 'constant' && step < warmup) return learningRate * (step / Math.max(1, warmup));
+	return learningRate * afterWarmup[name](step, schedule);
+}
+
+/** Factor of the top rate once warmed up; operations in Transformers' order, so that the last bit is its own. */
+const afterWarmup: Readonly<Record<ScheduleName, (step: number, schedule: Schedule) => number>> = {
+	constant: () => 1,
+	constant_with_warmup: () => 1,
+	linear: (step, { warmup, totalSteps }) => Math.max(0, (totalSteps - step) / Math.max(1, totalSteps - warmup)),
+	cosine: (step, schedule) => {
+		const { numCycles = 0.5 } = schedule.kwargs;
+		return Math.max(0, 0.5 * (1 + Math.cos(Math.PI * numCycles * 2 * progress(step, schedule))));
+	},
+	cosine_with_restarts: (step, schedule) => {
+		const { numCycles = 1 } = schedule.kwargs;
+		const passed = progress(step, schedule);
+		return passed >= 1 ? 0 : Math.max(0, 0.5 * (1 + Math.cos(Math.PI * ((numCycles * passed) % 1))));
+	},
+	polynomial: (step, { learningRate, warmup, totalSteps, kwargs: { power = 1, lrEnd = 1e-7 } }) => {
+		// Where the warm-up takes all steps, Transformers divides by zero; the end rate is what it would come to.
+		if (step > totalSteps || totalSteps === warmup) return lrEnd / learningRate;
+		const left = 1 - (step - warmup) / (totalSteps - warmup);
+		return ((learningRate - lrEnd) * left ** power + lrEnd) / learningRate;
+	},
+	inverse_sqrt: (step, { warmup, kwargs }) => {
+		const timescale = kwargs.timescale ?? (warmup || 10_000);
+		return 1 / Math.sqrt((step + timescale - warmup) / timescale);
+	},
+};
+
+function progress(step: number, { warmup, totalSteps }: Schedule): number {
+	return (step - warmup) / Math.max(1, totalSteps - warmup);
 }

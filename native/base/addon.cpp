@@ -10,7 +10,7 @@
 static Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   env.SetInstanceData(new distiltune::base::Instance(env));
   distiltune::base::export_loader(env, exports);     // openLibrary, mappedLibraries
-  distiltune::base::export_machine(env, exports);    // cpu, permutation
+  distiltune::base::export_machine(env, exports);    // cpu, Generator
   distiltune::base::export_tokenizer(env, exports);  // Tokenizer
   distiltune::base::export_predictor(env, exports);  // openPredictor, safetensorsHeader
   return exports;

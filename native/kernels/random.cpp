@@ -67,6 +67,11 @@ uint32_t Generator::next() {
   return y ^ y >> 18;
 }
 
+int64_t int64(Generator& generator) {
+  const uint64_t high = generator.next(), low = generator.next();
+  return static_cast<int64_t>((high << 32 | low) & (~uint64_t{0} >> 1));
+}
+
 void permutation(Generator& generator, int32_t* out, int64_t n) {
   std::iota(out, out + n, 0);
   for (int64_t i = 0; i < n - 1; ++i) std::swap(out[i], out[i + generator.next() % (n - i)]);

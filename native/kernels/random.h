@@ -21,6 +21,9 @@ class Generator {
   bool has_spare_normal_ = false;
 };
 
+/** Tensor.random_() of one int64: 63 bits of two draws, the high half first. */
+int64_t int64(Generator& generator);
+
 /** torch.randperm(n) for n < 2^32: n - 1 draws, a[i] swapped with a[i + draw % (n - i)]. */
 void permutation(Generator& generator, int32_t* out, int64_t n);
 
