@@ -1,8 +1,9 @@
-/** Options of a training run: types documented on the field, defaults, and the one place that checks them. */
-import { type DataInput, Dataset } from './dataset.js';
+/** Options of a training run: types documented on the field, and the one table of defaults, ranges and help. */
+import type { DataInput } from './dataset.js';
 import { ConfigError } from './errors.js';
+import { faultOf, isKwargs, nearestName, type OptionSpec, show } from './option-check.js';
 import type { ClassWeights } from './train/class-weights.js';
-import { type ScheduleKwargs, type ScheduleName, scheduleNames } from './train/schedule.js';
+import { defaultLrEnd, kwargsOf, type ScheduleKwargs, type ScheduleName, scheduleNames } from './train/schedule.js';
 
 export type Optim = 'adamw_torch' | 'adamw_hf';
 
@@ -62,7 +63,7 @@ export interface TrainerConfig {
 	readonly warmupRatio?: number;
 	/** Share of each label's weight that is spread over all labels, from 0 to below 1; the validation loss is smoothed too, as in Transformers. @default 0 */
 	readonly labelSmoothingFactor?: number;
-	/** Weight of each label's rows in the training loss, which is their weighted mean: one a label, by name or in order, or 'balanced' for rows / (labels * rows of the label). @default 1 each */
+	/** Weight of each label's rows in the training loss, which is their weighted mean: one a label, by name or in order, or 'balanced' for rows / (labels * rows of the label). The validation loss knows no weights; Transformers' Trainer has no such option. @default 1 each */
 	readonly classWeights?: ClassWeights;
 	/** Rows of like length share a batch, in Transformers' own order. @default false */
 	readonly groupByLength?: boolean;
@@ -97,20 +98,7 @@ export interface ResolvedConfig extends Resolved {
 	readonly classWeights: ClassWeights | undefined;
 }
 
-/** What may stand in an option, and what the command line says of it. */
-export interface OptionSpec {
-	readonly kind: 'integer' | 'number' | 'boolean' | 'text' | 'choice' | 'list' | 'data' | 'dataOrSplit' | 'weights' | 'kwargs';
-	readonly default?: string | number | boolean | Readonly<Record<string, number>>;
-	readonly min?: number;
-	readonly max?: number;
-	/** Whether `min` and `max` themselves are refused. */
-	readonly open?: 'min' | 'max';
-	readonly choices?: readonly string[];
-	readonly help: string;
-}
-
 const MAX_SEED = 2 ** 32 - 1;
-const kwargNames = ['numCycles', 'power', 'lrEnd', 'timescale'];
 
 /** The one table of options: checked here, turned into flags by the command line. */
 export const optionTable: { readonly [Name in keyof Required<TrainerConfig>]: OptionSpec } = {
@@ -160,16 +148,17 @@ export const optionTable: { readonly [Name in keyof Required<TrainerConfig>]: Op
  */
 export function resolveConfig(config: TrainerConfig, spell: (name: string) => string = (name) => name): ResolvedConfig {
 	const given = Object.entries(config).filter(([, value]) => value !== undefined);
+	const defaults = Object.fromEntries(
+		Object.entries(optionTable).flatMap(([name, spec]) => (spec.default === undefined ? [] : [[name, spec.default]])),
+	);
+	const settled = { ...defaults, ...Object.fromEntries(given) } as unknown as ResolvedConfig;
 	const problems = given.flatMap(([name, value]) => {
 		const spec = Object.hasOwn(optionTable, name) ? (optionTable as Record<string, OptionSpec>)[name] : undefined;
 		const problem = spec === undefined ? unknownOption(name, spell) : faultOf(spec, value, spell(name));
 		return problem === undefined ? [] : [problem];
 	});
 	if (config.train === undefined) problems.push(`Expected \`${spell('train')}\` to name the rows to learn from, got nothing`);
-	const { learningRate = optionTable.learningRate.default as number, lrSchedulerKwargs: { lrEnd = 1e-7 } = {} } = config;
-	if (config.lrSchedulerType === 'polynomial' && lrEnd >= learningRate) {
-		problems.push(`Expected \`${spell('learningRate')}\` to be above ${lrEnd}, where polynomial ends, got ${show(learningRate)}`);
-	}
+	problems.push(...scheduleProblems(settled, spell));
 	if (config.maxSteps === 0) problems.push(`Expected \`${spell('maxSteps')}\` to be -1 or from 1 up, got 0`);
 	const evalStrategy = config.evalStrategy ?? (config.eval === undefined ? 'no' : 'epoch');
 	if (evalStrategy !== 'no' && config.eval === undefined) {
@@ -178,10 +167,6 @@ export function resolveConfig(config: TrainerConfig, spell: (name: string) => st
 	if (problems.length > 0) {
 		throw new ConfigError('OPTIONS_INVALID', problems.join('; '), { details: { problems } });
 	}
-	const defaults = Object.fromEntries(
-		Object.entries(optionTable).flatMap(([name, spec]) => (spec.default === undefined ? [] : [[name, spec.default]])),
-	);
-	const settled = { ...defaults, ...Object.fromEntries(given) } as unknown as ResolvedConfig;
 	return {
 		...settled,
 		eval: config.eval,
@@ -193,6 +178,25 @@ export function resolveConfig(config: TrainerConfig, spell: (name: string) => st
 		classWeights: config.classWeights,
 		labels: config.labels?.map(String),
 	};
+}
+
+/** What a schedule refuses in Transformers too, where its options are right each for itself. */
+function scheduleProblems(
+	{ lrSchedulerType: name, lrSchedulerKwargs: kwargs, learningRate }: ResolvedConfig,
+	spell: (name: string) => string,
+): string[] {
+	if (!scheduleNames.includes(name) || !isKwargs(kwargs)) return [];
+	const problems: string[] = [];
+	const stray = Object.keys(kwargs).filter((key) => !(kwargsOf[name] as readonly string[]).includes(key));
+	if (stray.length > 0) {
+		const wanted = kwargsOf[name].length === 0 ? 'empty' : `of ${kwargsOf[name].join(', ')}`;
+		problems.push(`Expected \`${spell('lrSchedulerKwargs')}\` to be ${wanted} with ${name}, got ${stray.join(', ')}`);
+	}
+	const { lrEnd = defaultLrEnd } = kwargs;
+	if (name === 'polynomial' && lrEnd >= learningRate) {
+		problems.push(`Expected \`${spell('learningRate')}\` to be above ${lrEnd}, where polynomial ends, got ${show(learningRate)}`);
+	}
+	return problems;
 }
 
 /** Option names of a JSON file: snake_case and old names become ours; the remark, if one is due, says so once. */
@@ -213,123 +217,7 @@ const camelCase = (name: string): string => name.replace(/_([a-z0-9])/g, (_, let
 const camelKeys = (value: unknown): unknown =>
 	typeof value === 'object' && value !== null ? Object.fromEntries(Object.entries(value).map(([key, each]) => [camelCase(key), each])) : value;
 
-function faultOf(spec: OptionSpec, value: unknown, name: string): string | undefined {
-	const expected = expectation(spec);
-	return accepts(spec, value) ? undefined : `Expected \`${name}\` to be ${expected}, got ${show(value)}`;
-}
-
-function accepts(spec: OptionSpec, value: unknown): boolean {
-	switch (spec.kind) {
-		case 'integer':
-			return Number.isSafeInteger(value) && inRange(spec, value as number);
-		case 'number':
-			return Number.isFinite(value) && inRange(spec, value as number);
-		case 'boolean':
-			return typeof value === 'boolean';
-		case 'text':
-			return typeof value === 'string' && value !== '';
-		case 'choice':
-			return spec.choices?.includes(value as string) ?? false;
-		case 'list':
-			return Array.isArray(value) && value.length >= 2 && value.every(isLabel) && new Set(value.map(String)).size === value.length;
-		case 'data':
-			return isData(value);
-		case 'dataOrSplit':
-			return isData(value) || isSplit(value);
-		case 'weights':
-			return value === 'balanced' || isWeights(value);
-		case 'kwargs':
-			return isKwargs(value);
-	}
-}
-
-function inRange({ min, max, open }: OptionSpec, value: number): boolean {
-	if (min !== undefined && (open === 'min' ? value <= min : value < min)) return false;
-	return max === undefined || (open === 'max' ? value < max : value <= max);
-}
-
-function expectation(spec: OptionSpec): string {
-	const { min, max, open } = spec;
-	const kind = spec.kind === 'integer' ? 'a whole number' : 'a number';
-	switch (spec.kind) {
-		case 'integer':
-		case 'number': {
-			const low = open === 'min' ? `above ${min}` : `from ${min}`;
-			if (max === undefined) return `${kind} ${open === 'min' ? low : `${low} up`}`;
-			return `${kind} ${low}${open === 'min' ? ' and at most' : ' to'}${open === 'max' ? ' below' : ''} ${max}`;
-		}
-		case 'boolean':
-			return 'true or false';
-		case 'text':
-			return 'a text that is not empty';
-		case 'choice':
-			return `one of ${spec.choices?.join(', ')}`;
-		case 'list':
-			return 'a list of at least two labels, each once';
-		case 'data':
-			return 'a file, a Dataset or rows';
-		case 'dataOrSplit':
-			return 'a file, a Dataset, rows, or { split } with a share between 0 and 1';
-		case 'weights':
-			return "'balanced', or a number from 0 up for each label, not all of them 0";
-		case 'kwargs':
-			return `numbers above 0 under the names ${kwargNames.join(', ')}`;
-	}
-}
-
-const isLabel = (value: unknown): boolean => ['string', 'number', 'boolean'].includes(typeof value);
-
-function isData(value: unknown): value is DataInput {
-	if (typeof value === 'string') return value !== '';
-	if (value instanceof URL || value instanceof Dataset) return true;
-	return typeof value === 'object' && value !== null && (Symbol.iterator in value || Symbol.asyncIterator in value);
-}
-
-/** Numbers in a list or under names. */
-function isWeights(value: unknown): value is readonly number[] | Readonly<Record<string, number>> {
-	if (typeof value !== 'object' || value === null) return false;
-	const numbers: unknown[] = Object.values(value);
-	return numbers.every((number) => Number.isFinite(number) && (number as number) >= 0) && numbers.some((number) => number !== 0);
-}
-
-function isKwargs(value: unknown): value is ScheduleKwargs {
-	if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
-	return Object.entries(value).every(([name, number]) => kwargNames.includes(name) && Number.isFinite(number) && number > 0);
-}
-
-/** Whether `value` asks for a share of the training rows. */
-export function isSplit(value: unknown): value is { readonly split: number } {
-	if (typeof value !== 'object' || value === null || !('split' in value)) return false;
-	return typeof value.split === 'number' && value.split > 0 && value.split < 1 && Object.keys(value).length === 1;
-}
-
 function unknownOption(name: string, spell: (name: string) => string): string {
 	const nearest = nearestName(name, Object.keys(optionTable));
 	return `There is no option \`${spell(name)}\`${nearest === undefined ? '' : `; did you mean \`${spell(nearest)}\`?`}`;
-}
-
-/** The candidate with the fewest edits, if at most a third of the letters differ. */
-export function nearestName(name: string, candidates: readonly string[]): string | undefined {
-	const ranked = candidates.map((candidate) => ({ candidate, edits: editDistance(name.toLowerCase(), candidate.toLowerCase()) }));
-	const best = ranked.sort((a, b) => a.edits - b.edits)[0];
-	return best !== undefined && best.edits <= Math.max(2, Math.floor(name.length / 3)) ? best.candidate : undefined;
-}
-
-function editDistance(a: string, b: string): number {
-	let previous = Array.from({ length: b.length + 1 }, (_, column) => column);
-	for (let row = 1; row <= a.length; row++) {
-		const current = [row];
-		for (let column = 1; column <= b.length; column++) {
-			const replaced = (previous[column - 1] ?? 0) + (a[row - 1] === b[column - 1] ? 0 : 1);
-			current.push(Math.min(replaced, (previous[column] ?? 0) + 1, (current[column - 1] ?? 0) + 1));
-		}
-		previous = current;
-	}
-	return previous[b.length] ?? 0;
-}
-
-function show(value: unknown): string {
-	if (typeof value === 'string') return JSON.stringify(value);
-	if (typeof value === 'object' && value !== null) return JSON.stringify(value) ?? 'an object';
-	return String(value);
 }

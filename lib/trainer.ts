@@ -7,22 +7,24 @@ import { AbortError, ConfigError, fromNative, ModelError, TrainingError } from '
 import { configText, type ModelConfig, parametersBesideEmbeddings, withLabels } from './model/config.js';
 import { openModelFolder, requireWritable, resolveModel, writeFolderAtomically } from './model/folder.js';
 import { type Prediction, predict } from './model/predict.js';
-import { isSplit, type ResolvedConfig, resolveConfig, type TrainerConfig } from './options.js';
+import { isSplit } from './option-check.js';
+import { type ResolvedConfig, resolveConfig, type TrainerConfig } from './options.js';
 import { type MeasureOptions, measure } from './report/measure.js';
 import { packageVersion } from './runtime/build.js';
 import { loadBase, loadEngine } from './runtime/load.js';
-import type { NativeSession, SessionOptions } from './runtime/native.js';
+import type { NativeSession } from './runtime/native.js';
 import { Tokenizer } from './tokenizer.js';
 import { settledWeights } from './train/class-weights.js';
 import type { Evaluation, LogEntry, Metrics, Position, Timings, TrainerEvent } from './train/events.js';
 import { type Examples, lengthsOf } from './train/examples.js';
 import { runLoop } from './train/loop.js';
 import { gather, type ReadingOptions, readRows } from './train/material.js';
-import { epochOrder, type OrderOptions } from './train/order.js';
-import { type Plan, planOf } from './train/plan.js';
+import { epochOrder, type OrderOptions, orderSeed } from './train/order.js';
+import { planOf } from './train/plan.js';
 import { History, machineOf, type RunRecord, timingsOf } from './train/record.js';
 import { drive, type Run } from './train/run.js';
-import { type Schedule, warmupLength } from './train/schedule.js';
+import { scheduleOf } from './train/schedule.js';
+import { sessionOptions } from './train/session.js';
 import { trainerStateText } from './train/trainer-state.js';
 import { Turn } from './train/turn.js';
 
@@ -184,7 +186,7 @@ export class Trainer implements AsyncDisposable {
 			session,
 			options: config,
 			plan,
-			schedule: scheduleOf(config, plan),
+			schedule: scheduleOf(config, plan.totalSteps),
 			examples: material.train,
 			orderOf: (epoch) => epochOrder(epoch, order),
 			evaluate: async () => material.eval && measure(material.eval, this.#measuring(workplace, stopped)),
@@ -194,8 +196,15 @@ export class Trainer implements AsyncDisposable {
 		const record: RunRecord = {
 			format: 1,
 			status: end.finished ? 'finished' : 'interrupted',
-			config: { ...config, train: this.#train.source, eval: this.#eval instanceof Dataset ? this.#eval.source : this.#eval, maxLength },
+			config: {
+				...config,
+				train: this.#train.source,
+				eval: this.#eval instanceof Dataset ? this.#eval.source : this.#eval,
+				maxLength,
+				classWeights: weights,
+			},
 			labels: material.labels,
+			orderSeed: String(orderSeed(order)),
 			drawnFromSeed: session.initialized,
 			versions: { distiltune: packageVersion(), node: process.versions.node, libtorch: engine.torchVersion },
 			machine: machineOf(loadBase()),
@@ -215,7 +224,8 @@ export class Trainer implements AsyncDisposable {
 			entries: history.entries,
 			step: end.step,
 			epoch: end.epoch,
-			flos: 6 * end.paddedTokens * parametersBesideEmbeddings(model.shape),
+			paddedTokens: end.paddedTokens,
+			parameters: parametersBesideEmbeddings(model.shape),
 			...(end.finished && { end: { loss: end.loss, timings } }),
 		});
 		workplace.papers = { record, trainerState };
@@ -256,7 +266,8 @@ export class Trainer implements AsyncDisposable {
 	}
 
 	#measuring({ session, model }: Workplace, stopped: () => boolean): MeasureOptions {
-		return { session, labels: model.labels, batchSize: this.config.perDeviceEvalBatchSize, stopped };
+		const { labelSmoothingFactor: labelSmoothing, perDeviceEvalBatchSize: batchSize } = this.config;
+		return { session, labels: model.labels, labelSmoothing, batchSize, stopped };
 	}
 
 	#write({ model, tokenizer, session, papers }: Workplace, folder: string): Promise<void> {
@@ -293,32 +304,4 @@ function requireKnownTokens(examples: readonly (Examples | undefined)[], vocabSi
 function ignoredWeights({ ignored }: NativeSession): { code: string; message: string }[] {
 	if (ignored.length === 0) return [];
 	return [{ code: 'WEIGHTS_IGNORED', message: `A classifier has no use for these tensors of the model: ${ignored.join(', ')}` }];
-}
-
-function scheduleOf({ lrSchedulerType, lrSchedulerKwargs, learningRate, ...warmup }: ResolvedConfig, { totalSteps }: Plan): Schedule {
-	return { name: lrSchedulerType, learningRate, warmup: warmupLength(totalSteps, warmup), totalSteps, kwargs: lrSchedulerKwargs };
-}
-
-function sessionOptions(weights: string, model: ModelConfig, config: ResolvedConfig, classWeights: number[] | undefined): SessionOptions {
-	return {
-		weights,
-		shape: model.shape,
-		dropout: model.dropout,
-		attentionDropout: model.attentionDropout,
-		classifierDropout: model.classifierDropout,
-		initializerRange: model.initializerRange,
-		seed: config.seed,
-		headDraws: config.compat === '5' ? 'first' : 'afterConstructors',
-		loss: { kind: 'single_label', labelSmoothing: config.labelSmoothingFactor, ...(classWeights && { classWeights }) },
-		optimizer: {
-			flavor: config.optim,
-			beta1: config.adamBeta1,
-			beta2: config.adamBeta2,
-			epsilon: config.adamEpsilon,
-			weightDecay: config.weightDecay,
-			maxGradNorm: config.maxGradNorm,
-		},
-		threads: config.threads,
-		ops: 'cpu',
-	};
 }

@@ -1,7 +1,10 @@
+import { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
+import { addTrainingFlags, trainingConfig } from '../lib/cli/flags.js';
 import { Dataset } from '../lib/dataset.js';
 import { ConfigError } from '../lib/errors.js';
-import { fromConfigFile, nearestName, optionTable, resolveConfig, type TrainerConfig } from '../lib/options.js';
+import { nearestName } from '../lib/option-check.js';
+import { fromConfigFile, optionTable, resolveConfig, type TrainerConfig } from '../lib/options.js';
 import { Trainer } from '../lib/trainer.js';
 
 function problemsOf(config: Record<string, unknown>): readonly string[] {
@@ -14,6 +17,9 @@ function problemsOf(config: Record<string, unknown>): readonly string[] {
 	}
 	return [];
 }
+
+const kwargs = 'numbers from 0 up (timescale: above 0) under the names numCycles, power, lrEnd, timescale';
+const weights = "'balanced', or a number from 0 up for each label, not all of them 0";
 
 describe('options', () => {
 	it("have Transformers' defaults", () => {
@@ -38,23 +44,34 @@ describe('options', () => {
 			adamBeta1: 0.9,
 			adamBeta2: 0.999,
 			adamEpsilon: 1e-8,
+			compat: '5',
+			optim: 'adamw_torch',
 			lrSchedulerType: 'linear',
+			lrSchedulerKwargs: {},
 			warmupSteps: 0,
 			warmupRatio: 0,
+			labelSmoothingFactor: 0,
+			classWeights: undefined,
+			groupByLength: false,
 			seed: 42,
-			dataSeed: 42,
+			dataSeed: undefined,
 			dataloaderDropLast: false,
 			evalStrategy: 'no',
 			evalSteps: 500,
+			loggingStrategy: 'steps',
+			loggingFirstStep: false,
 			loggingSteps: 500,
 			threads: 0,
 		});
 	});
 
 	it('settle what hangs on others', () => {
-		expect(resolveConfig({ train: 'a.csv', eval: { split: 0.1 }, seed: 7, loggingSteps: 20, labels: [0, 1] })).toMatchObject({
-			...{ evalStrategy: 'epoch', dataSeed: 7, evalSteps: 20, labels: ['0', '1'] },
+		expect(resolveConfig({ train: 'a.csv', eval: { split: 0.1 }, loggingSteps: 20, labels: [0, 1] })).toMatchObject({
+			...{ evalStrategy: 'epoch', evalSteps: 20, labels: ['0', '1'] },
 		});
+		expect(resolveConfig({ train: 'a.csv', compat: '4.18' })).toMatchObject({ compat: '4.18', optim: 'adamw_hf' });
+		expect(resolveConfig({ train: 'a.csv', compat: '4.18', optim: 'adamw_torch' }).optim).toBe('adamw_torch');
+		expect(resolveConfig({ train: 'a.csv', optim: 'adamw_hf' })).toMatchObject({ compat: '5', optim: 'adamw_hf' });
 	});
 
 	it.each([
@@ -72,7 +89,33 @@ describe('options', () => {
 		['maxLength', 1, 'a whole number from 2 up, got 1'],
 		['seed', 2 ** 32, 'a whole number from 0 to 4294967295, got 4294967296'],
 		['truncation', 'loud', 'one of warn, silent, error, got "loud"'],
-		['lrSchedulerType', 'cubic', 'one of linear, got "cubic"'],
+		[
+			'lrSchedulerType',
+			'cubic',
+			'one of linear, cosine, cosine_with_restarts, polynomial, constant, constant_with_warmup, inverse_sqrt, got "cubic"',
+		],
+		['lrSchedulerType', 'toString', expect.stringContaining('got "toString"')],
+		['lrSchedulerKwargs', { cycles: 1 }, `${kwargs}, got {"cycles":1}`],
+		['lrSchedulerKwargs', { power: -1 }, `${kwargs}, got {"power":-1}`],
+		['lrSchedulerKwargs', { timescale: 0 }, `${kwargs}, got {"timescale":0}`],
+		['lrSchedulerKwargs', { power: '2' }, `${kwargs}, got {"power":"2"}`],
+		['lrSchedulerKwargs', [2], `${kwargs}, got [2]`],
+		['lrSchedulerKwargs', null, `${kwargs}, got null`],
+		['compat', '4', 'one of 5, 4.18, got "4"'],
+		['compat', 5, 'one of 5, 4.18, got 5'],
+		['optim', 'sgd', 'one of adamw_torch, adamw_hf, got "sgd"'],
+		['labelSmoothingFactor', 1, 'a number from 0 to below 1, got 1'],
+		['labelSmoothingFactor', -0.1, 'a number from 0 to below 1, got -0.1'],
+		['classWeights', 'even', `${weights}, got "even"`],
+		['classWeights', [], `${weights}, got []`],
+		['classWeights', [0, 0], `${weights}, got [0,0]`],
+		['classWeights', [1, -1], `${weights}, got [1,-1]`],
+		['classWeights', [1, '2'], `${weights}, got [1,"2"]`],
+		['classWeights', { a: Number.POSITIVE_INFINITY }, `${weights}, got {"a":null}`],
+		['classWeights', null, `${weights}, got null`],
+		['groupByLength', 1, 'true or false, got 1'],
+		['loggingStrategy', 'never', 'one of steps, epoch, no, got "never"'],
+		['loggingFirstStep', 'yes', 'true or false, got "yes"'],
 		['dataloaderDropLast', 'yes', 'true or false, got "yes"'],
 		['model', '', 'a text that is not empty, got ""'],
 		['labels', ['a'], 'a list of at least two labels, each once, got ["a"]'],
@@ -81,7 +124,37 @@ describe('options', () => {
 		['train', 5, 'a file, a Dataset or rows, got 5'],
 		['eval', { split: 1 }, 'a file, a Dataset, rows, or { split } with a share between 0 and 1, got {"split":1}'],
 	])('refuse %s: %j', (name, value, expected) => {
-		expect(problemsOf({ train: 'a.csv', [name]: value })).toEqual([`Expected \`${name}\` to be ${expected}`]);
+		const sentence = typeof expected === 'string' ? `Expected \`${name}\` to be ${expected}` : expected;
+		expect(problemsOf({ train: 'a.csv', [name]: value })).toEqual([sentence]);
+	});
+
+	it.each([
+		[{ lrSchedulerKwargs: { power: 2 } }, 'Expected `lrSchedulerKwargs` to be empty with linear, got power'],
+		[
+			{ lrSchedulerType: 'polynomial', lrSchedulerKwargs: { numCycles: 2, power: 2, timescale: 1 } },
+			'Expected `lrSchedulerKwargs` to be of power, lrEnd with polynomial, got numCycles, timescale',
+		],
+		[{ lrSchedulerType: 'polynomial', learningRate: 1e-7 }, 'Expected `learningRate` to be above 1e-7, where polynomial ends, got 1e-7'],
+		[
+			{ lrSchedulerType: 'polynomial', lrSchedulerKwargs: { lrEnd: 1e-4 } },
+			'Expected `learningRate` to be above 0.0001, where polynomial ends, got 0.00005',
+		],
+	])('refuse a schedule what Transformers refuses it: %j', (config, sentence) => {
+		expect(problemsOf({ train: 'a.csv', ...config })).toEqual([sentence]);
+	});
+
+	it.each([
+		{ lrSchedulerType: 'cosine', lrSchedulerKwargs: { numCycles: 0.5 } },
+		{ lrSchedulerType: 'cosine_with_restarts', lrSchedulerKwargs: { numCycles: 3 } },
+		{ lrSchedulerType: 'polynomial', lrSchedulerKwargs: { power: 2, lrEnd: 0 } },
+		{ lrSchedulerType: 'inverse_sqrt', lrSchedulerKwargs: { timescale: 100 } },
+		{ lrSchedulerType: 'constant_with_warmup', warmupRatio: 0.1 },
+		{ classWeights: 'balanced' },
+		{ classWeights: [0, 1, 2.5] },
+		{ classWeights: { calm: 2 } },
+		{ labelSmoothingFactor: 0.1, loggingStrategy: 'no', loggingFirstStep: true, groupByLength: true, optim: 'adamw_hf', compat: '4.18' },
+	])('take %j', (config) => {
+		expect(problemsOf({ train: 'a.csv', ...config })).toEqual([]);
 	});
 
 	it('take the edges of their ranges, and data of every kind', () => {
@@ -130,6 +203,10 @@ describe('options', () => {
 			remark: 'Read learning_rate as learningRate, evaluation_strategy as evalStrategy, adam_beta1 as adamBeta1.',
 		});
 		expect(fromConfigFile({ seed: 1 })).toEqual({ config: { seed: 1 } });
+		expect(fromConfigFile({ lr_scheduler_kwargs: { num_cycles: 2, lr_end: 0 }, class_weights: { so_so: 2 } })).toEqual({
+			config: { lrSchedulerKwargs: { numCycles: 2, lrEnd: 0 }, classWeights: { so_so: 2 } },
+			remark: 'Read lr_scheduler_kwargs as lrSchedulerKwargs, class_weights as classWeights.',
+		});
 	});
 
 	it('find the nearest name only where it is near', () => {
@@ -137,5 +214,33 @@ describe('options', () => {
 		expect(nearestName('batchSize', names)).toBeUndefined();
 		expect(nearestName('outputdir', names)).toBe('outputDir');
 		expect(nearestName('perDeviceTrainBatchsize', names)).toBe('perDeviceTrainBatchSize');
+	});
+});
+
+describe('flags', () => {
+	const configOf = async (...words: string[]) => {
+		const command = addTrainingFlags(new Command());
+		command.parse(words, { from: 'user' });
+		return (await trainingConfig(command.opts(), command.args)).config;
+	};
+
+	it.each([
+		[['--class-weights', 'balanced'], { classWeights: 'balanced' }],
+		[['--class-weights', '1,0.5'], { classWeights: [1, 0.5] }],
+		[['--class-weights', 'calm=1,so so=2'], { classWeights: { calm: 1, 'so so': 2 } }],
+		[['--class-weights', 'calm=much'], { classWeights: { calm: 'much' } }],
+		[['--lr-scheduler-kwargs', 'numCycles=2,lrEnd=1e-6'], { lrSchedulerKwargs: { numCycles: 2, lrEnd: 1e-6 } }],
+		[['--compat', '4.18', '--optim', 'adamw_torch'], { compat: '4.18', optim: 'adamw_torch' }],
+		[['--group-by-length', '--logging-first-step'], { groupByLength: true, loggingFirstStep: true }],
+		[['--label-smoothing-factor', '0.1'], { labelSmoothingFactor: 0.1 }],
+	])('%j', async (words, expected) => {
+		expect(await configOf(...words)).toEqual(expected);
+	});
+
+	it('say what stands where nothing is given', () => {
+		const help = addTrainingFlags(new Command()).helpInformation().replace(/\s+/g, ' ');
+		expect(help).toContain('--compat <word> the Transformers to follow where versions differ (5, 4.18) (default: 5)');
+		expect(help).toContain('--class-weights <label=x,...> weight of each label');
+		expect(help).not.toContain('[object Object]');
 	});
 });

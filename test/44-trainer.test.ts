@@ -15,8 +15,9 @@ import {
 	type TrainerEvent,
 } from '../lib/index.js';
 import { readConfig } from '../lib/model/config.js';
+import { loadEngine } from '../lib/runtime/load.js';
 import type { RunRecord } from '../lib/train/record.js';
-import { fixture } from './models.js';
+import { fixture, sessionOptions } from './models.js';
 import { readSafetensors, safetensors, type TensorBytes } from './safetensors.js';
 
 const tiny = fixture('tiny-model');
@@ -91,7 +92,8 @@ describe('a run', () => {
 
 	it('leaves a folder of the files Transformers would leave, and its record', async () => {
 		expect(readdirSync(trained).sort()).toEqual([
-			...['config.json', 'model.safetensors', 'run.json', 'special_tokens_map.json', 'tokenizer.json', 'tokenizer_config.json', 'vocab.txt'],
+			...['config.json', 'model.safetensors', 'run.json', 'special_tokens_map.json'],
+			...['tokenizer.json', 'tokenizer_config.json', 'trainer_state.json', 'vocab.txt'],
 		]);
 		expect((await readConfig(trained)).labels).toEqual(labels);
 		expect(readdirSync(folder).filter((name) => name.includes('.tmp-'))).toEqual([]);
@@ -111,6 +113,26 @@ describe('a run', () => {
 		});
 		expect(record.timings.peakRssBytes).toBeGreaterThan(1e6);
 		expect(record.timings.stepsPerSecond).toBeGreaterThan(0);
+	});
+
+	it("writes Transformers' record too, of the same numbers", () => {
+		const state = JSON.parse(readFileSync(join(trained, 'trainer_state.json'), 'utf8'));
+		const record = recordOf(trained);
+		const [logs, evaluations] = [(entry: Record<string, number>) => 'loss' in entry, (entry: Record<string, number>) => 'eval_loss' in entry];
+		expect(state.log_history.filter(logs)).toEqual(
+			record.history.map(({ step, epoch, loss, gradNorm, learningRate }) => ({
+				step,
+				epoch,
+				loss,
+				grad_norm: gradNorm,
+				learning_rate: learningRate,
+			})),
+		);
+		expect(state.log_history.filter(evaluations)).toMatchObject(
+			record.evaluations.map(({ step, epoch, metrics }) => ({ step, epoch, eval_loss: metrics.loss, eval_accuracy: metrics.accuracy })),
+		);
+		expect(state.log_history.at(-1)).toMatchObject({ train_loss: record.trainLoss, total_flos: state.total_flos });
+		expect(state).toMatchObject({ global_step: 72, max_steps: 72, num_train_epochs: 12, logging_steps: 10, train_batch_size: 8, eval_steps: 500 });
 	});
 
 	it('measures what the saved model says of the same rows', async () => {
@@ -195,6 +217,86 @@ describe('a run', () => {
 		const exact = (tokens: number) => [...rows, { text: 'the '.repeat(tokens - 2), label: 'calm' }];
 		expect(recordOf(await fitted({ train: exact(128), maxSteps: 1 })).warnings).toEqual([]);
 		expect(recordOf(await fitted({ train: exact(129), maxSteps: 1 })).warnings.map(({ code }) => code)).toEqual(['TEXT_TRUNCATED']);
+	});
+});
+
+describe('options change the run', () => {
+	const short = { numTrainEpochs: 2, warmupSteps: 1 };
+	const variants: [name: string, changes: Partial<TrainerConfig>][] = [
+		['compat 4.18', { compat: '4.18' }],
+		['compat 4.18 with the AdamW of 5', { compat: '4.18', optim: 'adamw_torch' }],
+		['adamw_hf', { optim: 'adamw_hf' }],
+		['groupByLength', { groupByLength: true }],
+		['groupByLength in 4.18', { compat: '4.18', optim: 'adamw_torch', groupByLength: true }],
+		['cosine', { lrSchedulerType: 'cosine' }],
+		['cosine with kwargs', { lrSchedulerType: 'cosine', lrSchedulerKwargs: { numCycles: 1 } }],
+		['inverse_sqrt', { lrSchedulerType: 'inverse_sqrt' }],
+		['labelSmoothingFactor', { labelSmoothingFactor: 0.1 }],
+		['classWeights', { classWeights: [2, 1, 1] }],
+		['accumulation', { gradientAccumulationSteps: 3 }],
+		['accumulation in 4.18', { compat: '4.18', optim: 'adamw_torch', gradientAccumulationSteps: 3 }],
+	];
+
+	it('each to other bytes, and into the record', async () => {
+		const bytes = new Map([[sha256(join(await fitted(short), 'model.safetensors')), 'defaults']]);
+		for (const [name, changes] of variants) {
+			const outputDir = await fitted({ ...short, ...changes });
+			const hash = sha256(join(outputDir, 'model.safetensors'));
+			expect(bytes.get(hash), name).toBeUndefined();
+			bytes.set(hash, name);
+			expect(recordOf(outputDir).config, name).toMatchObject(changes);
+		}
+	});
+
+	it('where they say the default, to none', async () => {
+		const plain = sha256(join(await fitted(short), 'model.safetensors'));
+		const said = { compat: '5', optim: 'adamw_torch', lrSchedulerType: 'linear', labelSmoothingFactor: 0, classWeights: [1, 1, 1] } as const;
+		expect(sha256(join(await fitted({ ...short, ...said }), 'model.safetensors'))).toBe(plain);
+		// 60 rows of three labels in equal parts.
+		const balanced = await fitted({ ...short, classWeights: 'balanced' });
+		expect(sha256(join(balanced, 'model.safetensors'))).toBe(plain);
+		expect(recordOf(balanced).config.classWeights).toEqual([1, 1, 1]);
+	});
+
+	it('draw the head where the Transformers that is followed draws it', async () => {
+		const body = modelWith('headless', (tensors) => tensors.filter(({ name }) => !name.includes('classifier')));
+		for (const [compat, headDraws] of [
+			['5', 'first'],
+			['4.18', 'afterConstructors'],
+		] as const) {
+			// The first step of a warm-up has a rate of 0: what is saved is what was drawn.
+			const outputDir = await fitted({ model: body, compat, warmupSteps: 1, maxSteps: 1 });
+			const saved = readSafetensors(readFileSync(join(outputDir, 'model.safetensors')));
+			const session = await loadEngine().openSession(sessionOptions({ weights: join(body, 'model.safetensors'), headDraws }));
+			for (const name of ['pre_classifier.weight', 'classifier.weight']) {
+				const drawn = await session.parameter(name);
+				expect(Buffer.from(drawn.buffer).equals(saved.find((tensor) => tensor.name === name)?.data as Buffer), `${compat} ${name}`).toBe(true);
+			}
+			await session.close();
+		}
+	});
+
+	it('record what seeded the order of rows', async () => {
+		const seeds = async (changes: Partial<TrainerConfig>) => recordOf(await fitted({ ...changes, maxSteps: 1 })).orderSeed;
+		expect(await seeds({})).toBe('42');
+		expect(await seeds({ dataSeed: 7 })).toBe('7');
+		// The first int64 after manual_seed(42), more than a double can hold.
+		expect(await seeds({ compat: '4.18' })).toBe('6909045637428952499');
+		expect(await seeds({ compat: '4.18', dataSeed: 7 })).toBe('7');
+		expect(await seeds({ dataSeed: 7, groupByLength: true })).toBe('42');
+	});
+
+	it('smooth the validation loss as well as the training loss', async () => {
+		const outputDir = await fitted({ eval: rows, labelSmoothingFactor: 0.2, numTrainEpochs: 1 });
+		await using classifier = await Classifier.load(outputDir);
+		const predictions = await classifier.predict(rows.map(({ text }) => text));
+		const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
+		const smoothed = predictions.map(({ scores }, row) => {
+			const logs = labels.map((label) => -Math.log(scores[label] as number));
+			return 0.8 * (logs[labels.indexOf(rows[row]?.label as string)] as number) + 0.2 * mean(logs);
+		});
+		// Two forward passes in float32 over the same weights, as above.
+		expect(recordOf(outputDir).evaluations.at(-1)?.metrics.loss).toBeCloseTo(mean(smoothed), 5);
 	});
 });
 

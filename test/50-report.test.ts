@@ -32,10 +32,21 @@ describe('metrics', () => {
 		}
 	});
 
+	it('smooth a loss as Transformers does: the mean over all classes takes its share', () => {
+		const logits = [2, -1, 0.5];
+		const nll = logits.map((_, actual) => crossEntropy(logits, actual));
+		const mean = nll.reduce((sum, value) => sum + value, 0) / 3;
+		expect(crossEntropy(logits, 1, 0.1)).toBeCloseTo(0.9 * (nll[1] as number) + 0.1 * mean, 14);
+		const tally = new Tally(['a', 'b', 'c'], 0.1);
+		tally.addLogits(Float32Array.from([...logits, ...logits]), Int32Array.of(1, 0));
+		expect(tally.metrics().loss).toBeCloseTo((crossEntropy(logits, 1, 0.1) + crossEntropy(logits, 0, 0.1)) / 2, 14);
+	});
+
 	it('takes logits of any size without overflow', () => {
 		expect(crossEntropy([1000, 0], 0)).toBe(0);
 		expect(crossEntropy([1000, 0], 1)).toBe(1000);
 		expect(crossEntropy([-1000, -1000], 1)).toBeCloseTo(Math.log(2), 14);
+		expect(crossEntropy([1000, 0], 0, 0.1)).toBeCloseTo(50, 12);
 	});
 });
 

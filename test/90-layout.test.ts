@@ -22,7 +22,7 @@ const LAYERS = [
 	['train/'],
 	['report/'],
 	['tokenizer.ts', 'dataset.ts'],
-	['options.ts'],
+	['option-check.ts', 'options.ts'],
 	['classifier.ts', 'trainer.ts'],
 	['index.ts'],
 	['cli/'],

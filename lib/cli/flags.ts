@@ -3,7 +3,8 @@ import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 
 import { ConfigError } from '../errors.js';
-import { fromConfigFile, type OptionSpec, optionTable, type TrainerConfig } from '../options.js';
+import type { OptionSpec } from '../option-check.js';
+import { fromConfigFile, optionTable, type TrainerConfig } from '../options.js';
 
 export const flagOf = (name: string): string => `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 const nameOf = (flag: string): string => flag.replace(/^-+/, '').replace(/-([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());

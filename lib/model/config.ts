@@ -51,7 +51,7 @@ export function parameterCount(shape: ModelShape): number {
 	return (vocabSize + maxPositions + 2) * dim + layers * layer + dim * dim + dim + labels * dim + labels;
 }
 
-/** The same without the word and position tables, as Transformers counts operations (modeling_utils.py, floating_point_ops). */
+/** The same without the word and position tables: what a token is multiplied with. */
 export function parametersBesideEmbeddings(shape: ModelShape): number {
 	return parameterCount(shape) - (shape.vocabSize + shape.maxPositions) * shape.dim;
 }

@@ -7,6 +7,8 @@ import { Tally } from './metrics.js';
 export interface MeasureOptions {
 	readonly session: Pick<NativeSession, 'logits'>;
 	readonly labels: readonly string[];
+	/** That of training: Transformers' eval_loss is smoothed too. */
+	readonly labelSmoothing: number;
 	/** Rows of one batch; no result depends on it. */
 	readonly batchSize: number;
 	/** Asked before every batch. */
@@ -14,9 +16,12 @@ export interface MeasureOptions {
 }
 
 /** Undefined where it was stopped. */
-export async function measure(examples: Examples, { session, labels, batchSize, stopped }: MeasureOptions): Promise<Measured | undefined> {
+export async function measure(
+	examples: Examples,
+	{ session, labels, labelSmoothing, batchSize, stopped }: MeasureOptions,
+): Promise<Measured | undefined> {
 	const started = performance.now();
-	const tally = new Tally(labels);
+	const tally = new Tally(labels, labelSmoothing);
 	const rows = examples.classes.length;
 	for (let first = 0; first < rows; first += batchSize) {
 		if (stopped()) return undefined;

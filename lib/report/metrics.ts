@@ -11,24 +11,32 @@ export function argmax(logits: ArrayLike<number>): number {
 	return best;
 }
 
-/** -log softmax(logits)[actual], without overflow. */
-export function crossEntropy(logits: ArrayLike<number>, actual: number): number {
+/** -log softmax(logits)[actual], without overflow; `smoothing` of it gives way to the mean over all classes, as in training. */
+export function crossEntropy(logits: ArrayLike<number>, actual: number, smoothing = 0): number {
 	const largest = logits[argmax(logits)] ?? 0;
 	let sum = 0;
-	for (let index = 0; index < logits.length; index++) sum += Math.exp((logits[index] ?? 0) - largest);
-	return Math.log(sum) + (largest - (logits[actual] ?? 0));
+	let below = 0;
+	for (let index = 0; index < logits.length; index++) {
+		sum += Math.exp((logits[index] ?? 0) - largest);
+		below += largest - (logits[index] ?? 0);
+	}
+	const own = largest - (logits[actual] ?? 0);
+	return Math.log(sum) + (smoothing === 0 ? own : (1 - smoothing) * own + (smoothing * below) / logits.length);
 }
 
 /** Counts rows into a confusion matrix and a sum of losses. */
 export class Tally {
 	readonly #labels: readonly string[];
+	readonly #smoothing: number;
 	/** [actual * labels + predicted] */
 	readonly #confusion: Float64Array;
 	#loss = 0;
 	#rows = 0;
 
-	constructor(labels: readonly string[]) {
+	/** `smoothing`: share of each row's loss that is spread over all labels, where logits are given. */
+	constructor(labels: readonly string[], smoothing = 0) {
 		this.#labels = labels;
+		this.#smoothing = smoothing;
 		this.#confusion = new Float64Array(labels.length ** 2);
 	}
 
@@ -44,7 +52,7 @@ export class Tally {
 		const width = this.#labels.length;
 		for (const [row, actual] of classes.entries()) {
 			const own = logits.subarray(row * width, (row + 1) * width);
-			this.add(actual, argmax(own), crossEntropy(own, actual));
+			this.add(actual, argmax(own), crossEntropy(own, actual, this.#smoothing));
 		}
 	}
 

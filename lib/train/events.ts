@@ -1,7 +1,7 @@
 /** What a run tells while it goes: the types of its events and of what it leaves. */
 /** Precision, recall and F1 are means over the labels (macro); a ratio without a denominator counts as 0. */
 export interface Metrics {
-	/** Mean cross entropy. */
+	/** Mean cross entropy; smoothed as in training where `labelSmoothingFactor` asks for it. */
 	readonly loss: number;
 	readonly accuracy: number;
 	readonly precision: number;

@@ -21,13 +21,21 @@ export function epochOrder(epoch: number, options: OrderOptions): Int32Array {
 	return options.groupByLength ? groupedByLength(permutation, options) : permutation;
 }
 
+/** What seeds the generator of the order: of epoch 0, where each epoch has one of its own. */
+export function orderSeed({ compat, seed, dataSeed, groupByLength, Generator }: OrderOptions): bigint {
+	if (compat === '4.18' && dataSeed === undefined) return new Generator(seed).int64();
+	return BigInt(compat === '5' && groupByLength ? seed : (dataSeed ?? seed));
+}
+
 /**
  * Transformers 5: a fresh generator an epoch (accelerate data_loader.py, SeedableRandomSampler). Grouped, it is the default generator,
- * which gives the loader a seed and then the permutation, epoch after epoch (trainer_pt_utils.py, LengthGroupedSampler).
+ * which gives the loader a seed and then the permutation, epoch after epoch (trainer_pt_utils.py, LengthGroupedSampler); Transformers' own
+ * dropout on a CPU draws from it too, so that there the two orders are the same up to the first masks.
  */
-function permutationOf5(epoch: number, { seed, dataSeed, groupByLength, lengths, Generator }: OrderOptions): Int32Array {
-	if (!groupByLength) return new Generator((dataSeed ?? seed) + epoch).permutation(lengths.length);
-	const generator = new Generator(seed);
+function permutationOf5(epoch: number, options: OrderOptions): Int32Array {
+	const { groupByLength, lengths, Generator } = options;
+	if (!groupByLength) return new Generator(orderSeed(options) + BigInt(epoch)).permutation(lengths.length);
+	const generator = new Generator(orderSeed(options));
 	for (let before = 0; before < epoch; before++) {
 		generator.int64();
 		generator.permutation(lengths.length);
@@ -40,8 +48,9 @@ function permutationOf5(epoch: number, { seed, dataSeed, groupByLength, lengths,
  * Transformers 4.18: a generator of the order's own, seeded by one draw after the seed. torch's RandomSampler, from 1.11 on, draws a second
  * permutation when an epoch is used up and throws it away (pytorch PR 16209); the grouped sampler does not.
  */
-function permutationOf418(epoch: number, { seed, dataSeed, groupByLength, lengths, Generator }: OrderOptions): Int32Array {
-	const generator = new Generator(dataSeed ?? new Generator(seed).int64());
+function permutationOf418(epoch: number, options: OrderOptions): Int32Array {
+	const { groupByLength, lengths, Generator } = options;
+	const generator = new Generator(orderSeed(options));
 	const unused = groupByLength ? epoch : 2 * epoch;
 	for (let before = 0; before < unused; before++) generator.permutation(lengths.length);
 	return generator.permutation(lengths.length);

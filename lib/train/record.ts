@@ -17,6 +17,8 @@ export interface RunRecord {
 	readonly status: 'finished' | 'interrupted';
 	readonly config: Readonly<Record<string, unknown>>;
 	readonly labels: readonly string[];
+	/** What seeded the order of rows, in decimal: it may be more than a double holds. */
+	readonly orderSeed: string;
 	/** Parameters the model to start from did not have. */
 	readonly drawnFromSeed: readonly string[];
 	readonly versions: { readonly distiltune: string; readonly node: string; readonly libtorch: string };

@@ -3,7 +3,7 @@
 export const scheduleNames = ['linear', 'cosine', 'cosine_with_restarts', 'polynomial', 'constant', 'constant_with_warmup', 'inverse_sqrt'] as const;
 export type ScheduleName = (typeof scheduleNames)[number];
 
-/** What a schedule may be told beside its name; each kind reads its own. */
+/** What a schedule may be told beside its name; each reads its own. */
 export interface ScheduleKwargs {
 	/** Waves of cosine (0.5: from the top to the bottom once) or whole numbers of restarts. @default 0.5, or 1 with restarts */
 	readonly numCycles?: number;
@@ -15,6 +15,18 @@ export interface ScheduleKwargs {
 	readonly timescale?: number;
 }
 
+/** Names each schedule reads. */
+export const kwargsOf: Readonly<Record<ScheduleName, readonly (keyof ScheduleKwargs)[]>> = {
+	linear: [],
+	cosine: ['numCycles'],
+	cosine_with_restarts: ['numCycles'],
+	polynomial: ['power', 'lrEnd'],
+	constant: [],
+	constant_with_warmup: [],
+	inverse_sqrt: ['timescale'],
+};
+export const defaultLrEnd = 1e-7;
+
 export interface Schedule {
 	readonly name: ScheduleName;
 	readonly learningRate: number;
@@ -24,11 +36,20 @@ export interface Schedule {
 	readonly kwargs: ScheduleKwargs;
 }
 
+export interface ScheduleOptions {
+	readonly lrSchedulerType: ScheduleName;
+	readonly lrSchedulerKwargs: ScheduleKwargs;
+	readonly learningRate: number;
+	readonly warmupSteps: number;
+	readonly warmupRatio: number;
+}
+
+export function scheduleOf({ lrSchedulerType, lrSchedulerKwargs, learningRate, ...warmup }: ScheduleOptions, totalSteps: number): Schedule {
+	return { name: lrSchedulerType, learningRate, warmup: warmupLength(totalSteps, warmup), totalSteps, kwargs: lrSchedulerKwargs };
+}
+
 /** Steps spent warming up: the number where one is given, else the share of all steps, rounded up. */
-export function warmupLength(
-	totalSteps: number,
-	{ warmupSteps, warmupRatio }: { readonly warmupSteps: number; readonly warmupRatio: number },
-): number {
+export function warmupLength(totalSteps: number, { warmupSteps, warmupRatio }: Pick<ScheduleOptions, 'warmupSteps' | 'warmupRatio'>): number {
 	return warmupSteps > 0 ? warmupSteps : Math.ceil(totalSteps * warmupRatio);
 }
 
@@ -53,7 +74,7 @@ const afterWarmup: Readonly<Record<ScheduleName, (step: number, schedule: Schedu
 		const passed = progress(step, schedule);
 		return passed >= 1 ? 0 : Math.max(0, 0.5 * (1 + Math.cos(Math.PI * ((numCycles * passed) % 1))));
 	},
-	polynomial: (step, { learningRate, warmup, totalSteps, kwargs: { power = 1, lrEnd = 1e-7 } }) => {
+	polynomial: (step, { learningRate, warmup, totalSteps, kwargs: { power = 1, lrEnd = defaultLrEnd } }) => {
 		// Where the warm-up takes all steps, Transformers divides by zero; the end rate is what it would come to.
 		if (step > totalSteps || totalSteps === warmup) return lrEnd / learningRate;
 		const left = 1 - (step - warmup) / (totalSteps - warmup);

@@ -26,8 +26,10 @@ export interface StateOf {
 	readonly entries: readonly StateEntry[];
 	readonly step: number;
 	readonly epoch: number;
-	/** Operations of the padded batches so far: 6 a token and parameter outside the embedding tables. */
-	readonly flos: number;
+	/** Tokens so far, each batch padded to its longest row. */
+	readonly paddedTokens: number;
+	/** Of the model, its embedding tables left out. */
+	readonly parameters: number;
 	/** Given once the run has come to its end. */
 	readonly end?: { readonly loss: number; readonly timings: Timings };
 }
@@ -41,7 +43,8 @@ class Float {
 	constructor(readonly value: number) {}
 }
 
-export function trainerStateText({ options, plan, rows, entries, step, epoch, flos, end }: StateOf): string {
+export function trainerStateText({ options, plan, rows, entries, step, epoch, paddedTokens, parameters, end }: StateOf): string {
+	const flos = 6 * paddedTokens * parameters; // modeling_utils.py, floating_point_ops
 	const history: Field[] = entries.map((entry) => (entry.type === 'log' ? logFields(entry, options) : evaluationFields(entry, options)));
 	if (end !== undefined) {
 		const seconds = end.timings.trainSeconds;
