@@ -150,6 +150,19 @@ async function bench() {
 	node(`bench/${name}.mjs`, ...rest);
 }
 
+async function parity() {
+	await build();
+	node('bench/parity.mjs', ...args);
+}
+
+/** Checks against Transformers and scikit-learn themselves, in a private Python environment that the first call makes. */
+async function testPython() {
+	await build();
+	const { peerPython } = await import('../bench/peers/environment.mjs');
+	process.env.DISTILTUNE_PEER_PYTHON = peerPython();
+	node('node_modules/vitest/vitest.mjs', 'run', '--config', 'test/python/vitest.config.ts', ...args);
+}
+
 const tasks = {
 	quickstart,
 	build,
@@ -159,6 +172,8 @@ const tasks = {
 	types,
 	test,
 	bench,
+	parity,
+	'test:python': testPython,
 	check: async () => {
 		lint();
 		types();

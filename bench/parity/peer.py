@@ -9,6 +9,7 @@ OPTIONS.json holds
   maxSteps      steps on the schedule, -1 for 3 epochs
   loggingSteps  as in TrainingArguments
   splitByLength whether a batch is computed in groups of rows of similar length
+  machine       noted in the result
   work          folder for checkpoints, removed at the end
   result        file for the result; the start values of the head are written to `head`, float32, as they lie in memory
 """
@@ -196,6 +197,7 @@ def main():
         "peakRssBytes": record.peak_rss,
         "threads": torch.get_num_threads(),
         "versions": {"python": sys.version.split()[0], "torch": torch.__version__, "transformers": transformers.__version__},
+        "machine": options["machine"],
         "loadAverage": [load, os.getloadavg()[0]],
         "date": started.isoformat(timespec="seconds"),
     }
