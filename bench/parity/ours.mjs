@@ -73,7 +73,15 @@ function withDropout(folder, rate) {
 
 function orderOptions(rowTokens) {
 	const { Generator } = loadBase();
-	return { compat: '5', seed: options.seed, dataSeed: undefined, groupByLength: false, rowsPerStep: 8, lengths: Int32Array.from(rowTokens), Generator };
+	return {
+		compat: '5',
+		seed: options.seed,
+		dataSeed: undefined,
+		groupByLength: false,
+		rowsPerStep: 8,
+		lengths: Int32Array.from(rowTokens),
+		Generator,
+	};
 }
 
 /** The head as it is before training: a run of one step at rate 0, the first of a warm-up, leaves all weights as they were. */
