@@ -1,37 +1,92 @@
+import { requireTwoLabels, unknownLabel } from './data/labels.js';
+import { portions } from './data/portions.js';
+import { type DataInput, Dataset } from './dataset.js';
 import { AbortError, ConfigError, DataError, DistiltuneError, fromNative, ModelError } from './errors.js';
-import { type ModelFolder, openModelFolder, resolveModel } from './model/folder.js';
-import { type Prediction, predict, type RankedLabel, ranked } from './model/predict.js';
-import { loadVocabulary } from './model/vocabulary.js';
+import type { ModelConfig } from './model/config.js';
+import { saveCopy, type WeightFiles, weightFiles } from './model/copy.js';
+import { atTemperature, type Decision } from './model/decision.js';
+import { openModelFolder, resolveModel } from './model/folder.js';
+import { type Prediction, predict, type RankedLabel, ranked, type Scorer, score } from './model/predict.js';
+import { loadVocabulary, type Vocabulary } from './model/vocabulary.js';
+import { bestThreshold, fitTemperature, type Temperature, type ThresholdMetric, thresholdMetricNames, thresholdValue } from './report/calibration.js';
+import { metricsOf } from './report/metrics.js';
+import { probabilityMetrics } from './report/probabilistic.js';
+import { Probabilities, ScoredRows } from './report/scored-rows.js';
 import { loadBase } from './runtime/load.js';
 import type { NativePredictor, NativeTokenizer } from './runtime/native.js';
+import type { Measured, Metrics } from './train/events.js';
 
 export interface ClassifierOptions {
 	/** Threads of the forward pass; 0 means one per physical core. @default 0 */
 	readonly threads?: number;
 }
 
-export interface PredictOptions {
-	/** Give the best `topK` labels as a list instead. From 1; more than there are labels gives all of them. */
-	readonly topK?: number;
+/** How texts are read. */
+export interface ReadOptions {
 	/** Longest row in tokens, [CLS] and [SEP] included, from 2; longer texts are cut. @default what the model can take, at most 512 */
 	readonly maxLength?: number;
 	/** Stops between batches; the call then rejects with AbortError. */
 	readonly signal?: AbortSignal;
 }
 
+export interface PredictOptions extends ReadOptions {
+	/** Give the best `topK` labels as a list instead. From 1; more than there are labels gives all of them. */
+	readonly topK?: number;
+}
+
+export interface ThresholdOptions extends ReadOptions {
+	/** What is to be best: F1 of the second label, accuracy, Matthews correlation, or Youden's J (sensitivity + specificity - 1). @default 'f1' */
+	readonly metric?: ThresholdMetric;
+}
+
+/** What calibrate() did. */
+export interface Calibration {
+	readonly temperature: number;
+	/** 'interior', or the bound it ended at: the rows then are too few or too easy to tell. 'flat': they tell nothing, nothing was changed. */
+	readonly where: Temperature['where'];
+	readonly rows: number;
+	readonly before: CalibrationMetrics;
+	readonly after: CalibrationMetrics;
+}
+
+export type CalibrationMetrics = Pick<Metrics, 'loss' | 'brier' | 'ece'>;
+
+/** What tuneThreshold() did. */
+export interface TunedThreshold {
+	/** The second label is given where its score is at least this. */
+	readonly threshold: number;
+	readonly metric: ThresholdMetric;
+	/** The metric before and now. */
+	readonly before: number;
+	readonly after: number;
+	readonly rows: number;
+}
+
+/** A classifier measured on rows. */
+export interface Evaluated extends Measured {
+	/** Rows whose text was cut to maxLength. */
+	readonly truncated: number;
+}
+
 /** A trained classifier of texts. Runs on the CPU without libtorch. */
 export class Classifier implements AsyncDisposable {
 	/** Names of the classes, by index. */
 	readonly labels: readonly string[];
+	readonly #config: ModelConfig;
+	readonly #weights: WeightFiles;
+	readonly #vocabulary: Vocabulary;
 	readonly #predictor: NativePredictor;
 	readonly #tokenizer: NativeTokenizer;
-	readonly #longest: number;
 	readonly #running = new Set<Promise<unknown>>();
+	#decision: Decision;
 	#disposed: Promise<void> | undefined;
 
-	private constructor(model: ModelFolder, predictor: NativePredictor, tokenizer: NativeTokenizer) {
-		this.labels = model.config.labels;
-		this.#longest = model.config.shape.maxPositions;
+	private constructor(config: ModelConfig, weights: WeightFiles, vocabulary: Vocabulary, predictor: NativePredictor, tokenizer: NativeTokenizer) {
+		this.labels = config.labels;
+		this.#config = config;
+		this.#weights = weights;
+		this.#vocabulary = vocabulary;
+		this.#decision = config.decision;
 		this.#predictor = predictor;
 		this.#tokenizer = tokenizer;
 	}
@@ -42,17 +97,28 @@ export class Classifier implements AsyncDisposable {
 		const model = await openModelFolder(await resolveModel(folderOrName));
 		const { shape } = model.config;
 		if (shape.labels < 2) throw new ModelError('CONFIG_INVALID', `${model.folder} has one label, expected a classifier with at least two`);
-		const spec = await loadVocabulary(model.folder);
-		if (spec.tokens.length > shape.vocabSize)
+		const vocabulary = await loadVocabulary(model.folder);
+		if (vocabulary.tokens.length > shape.vocabSize)
 			throw new ModelError(
 				'VOCABULARY_MISMATCH',
-				`${model.folder} has a vocabulary of ${spec.tokens.length} tokens, but its model knows ${shape.vocabSize}`,
+				`${model.folder} has a vocabulary of ${vocabulary.tokens.length} tokens, but its model knows ${shape.vocabSize}`,
 			);
 		const base = loadBase();
+		const weights = await weightFiles(model.weights);
 		const predictor = await base.openPredictor({ weights: model.weights, shape, threads }).catch((cause: unknown) => {
 			throw fromNative(cause, ModelError);
 		});
-		return new Classifier(model, predictor, new base.Tokenizer(spec));
+		return new Classifier(model.config, weights, vocabulary, predictor, new base.Tokenizer(vocabulary));
+	}
+
+	/** What logits are divided by before they become scores; 1 unless calibrated. */
+	get temperature(): number {
+		return this.#decision.temperature;
+	}
+
+	/** From which score on the second of two labels is given; null where the larger score says. */
+	get threshold(): number | null {
+		return this.#decision.threshold;
 	}
 
 	predict(text: string, options: PredictOptions & { readonly topK: number }): Promise<RankedLabel[]>;
@@ -61,35 +127,128 @@ export class Classifier implements AsyncDisposable {
 	predict(texts: readonly string[], options?: PredictOptions): Promise<Prediction[]>;
 	/** One text in, one result out; many in, many out, in order. A result does not depend on the other texts of the call. */
 	async predict(input: string | readonly string[], options: PredictOptions = {}): Promise<unknown> {
-		if (this.#disposed) throw new DistiltuneError('CLASSIFIER_CLOSED', 'Expected an open classifier, but dispose() was called on it');
 		const texts: string[] = [];
 		for (const text of Array.isArray(input) ? (input as readonly unknown[]) : [input]) {
 			if (typeof text !== 'string') throw new DataError('TEXT_INVALID', `Expected a text or a list of texts, got ${typeof text}`);
 			texts.push(text);
 		}
-		const call = this.#predict(texts, options);
-		this.#running.add(call);
-		try {
-			const results = await call;
-			return typeof input === 'string' ? results[0] : results;
-		} finally {
-			this.#running.delete(call);
-		}
+		const results = await this.#run(() => this.#predict(texts, options));
+		return typeof input === 'string' ? results[0] : results;
+	}
+
+	/** Measures the classifier, as calibrated and tuned, on rows whose labels it knows. */
+	evaluate(data: DataInput, options: ReadOptions = {}): Promise<Evaluated> {
+		return this.#run(async () => {
+			const started = performance.now();
+			const { rows, truncated } = await this.#score(Dataset.from(data), options);
+			const metrics = await metricsOf(rows, this.labels, { decision: this.#decision });
+			return { metrics, rows: rows.length, seconds: (performance.now() - started) / 1000, truncated };
+		});
+	}
+
+	/**
+	 * Fits the temperature that makes the scores of rows with known labels most likely, and uses it from then on. No label changes: a
+	 * threshold moves with the scores. Take rows the model was not trained on.
+	 */
+	calibrate(data: DataInput, options: ReadOptions = {}): Promise<Calibration> {
+		return this.#run(async () => {
+			const { rows } = await this.#score(Dataset.from(data), options, true);
+			const measured = (): CalibrationMetrics => {
+				const { loss, brier, ece } = probabilityMetrics(new Probabilities(rows, this.#decision.temperature));
+				return { loss, brier, ece };
+			};
+			const before = measured();
+			const { value, where } = fitTemperature(rows);
+			if (value !== null) this.#decision = atTemperature(this.#decision, value);
+			return { temperature: this.temperature, where, rows: rows.length, before, after: measured() };
+		});
+	}
+
+	/**
+	 * Finds the score from which on the second of two labels is best given, and gives it so from then on; scores stay what they are.
+	 * Take rows the model was not trained on, with both labels among them.
+	 */
+	async tuneThreshold(data: DataInput, options: ThresholdOptions = {}): Promise<TunedThreshold> {
+		const { metric = 'f1' } = options;
+		if (!thresholdMetricNames.includes(metric))
+			throw new ConfigError('OPTIONS_INVALID', `Expected \`metric\` to be one of ${thresholdMetricNames.join(', ')}, got ${JSON.stringify(metric)}`);
+		if (this.labels.length !== 2)
+			throw new ConfigError('OPTIONS_INVALID', `Expected a classifier of two labels to tune a threshold of, got one of ${this.labels.length}`);
+		return this.#run(async () => {
+			const dataset = Dataset.from(data);
+			const { rows } = await this.#score(dataset, options, true);
+			requireTwoLabels(
+				this.labels.filter((_, label) => rows.has(label)),
+				dataset.source,
+			);
+			const probabilities = new Probabilities(rows, this.#decision.temperature);
+			const before = thresholdValue(probabilities, metric, this.#decision);
+			const { threshold, value } = bestThreshold(probabilities, metric);
+			this.#decision = { ...this.#decision, threshold };
+			return { threshold, metric, before, after: value, rows: rows.length };
+		});
+	}
+
+	/** Writes the model, as calibrated and tuned, to a folder; its weights are copied as they are. Into its own folder only config.json. */
+	save(folder: string): Promise<void> {
+		return this.#run(() => saveCopy(folder, { ...this.#config, decision: this.#decision }, this.#weights, this.#vocabulary));
 	}
 
 	async #predict(texts: readonly string[], options: PredictOptions): Promise<(Prediction | RankedLabel[])[]> {
-		const maxLength = wholeNumber('maxLength', options.maxLength ?? Math.min(512, this.#longest), 2, this.#longest);
 		const topK = options.topK === undefined ? undefined : wholeNumber('topK', options.topK, 1, Number.MAX_SAFE_INTEGER);
+		const predictions = await predict(texts, { labels: this.labels, decision: this.#decision, ...this.#scorer(options) });
+		return topK === undefined ? predictions : predictions.map(({ scores }) => ranked(this.labels, scores).slice(0, topK));
+	}
+
+	/** The logits of rows with known labels; where they are to be `fitted` to, they must be finite. */
+	async #score(dataset: Dataset, options: ReadOptions, fitted = false): Promise<{ rows: ScoredRows; truncated: number }> {
+		const scorer = this.#scorer(options);
+		const classes = new Map(this.labels.map((label, index) => [label, index]));
+		const rows = new ScoredRows(this.labels.length);
+		let truncated = 0;
+		for await (const portion of portions(dataset)) {
+			const actual = portion.map((row) => {
+				const found = classes.get(row.label);
+				if (found === undefined) throw unknownLabel(dataset, row, this.labels);
+				return found;
+			});
+			const texts = portion.map(({ text }) => text);
+			let row = 0;
+			for await (const { logits, truncated: cut } of score(texts, scorer)) {
+				rows.add(logits, [actual[row++] as number]);
+				truncated += Number(cut);
+			}
+		}
+		if (fitted && !rows.areFinite)
+			throw new ModelError('LOGITS_NOT_FINITE', 'Expected logits to be finite numbers, but the model gives NaN or infinity', {
+				hint: 'train it again',
+			});
+		return { rows, truncated };
+	}
+
+	#scorer(options: ReadOptions): Scorer {
+		const longest = this.#config.shape.maxPositions;
+		const maxLength = wholeNumber('maxLength', options.maxLength ?? Math.min(512, longest), 2, longest);
 		const encodeOptions = { maxLength, addSpecialTokens: true, matchSpecialTokens: true, spans: false };
-		const predictions = await predict(texts, {
-			labels: this.labels,
-			encode: (some) => this.#tokenizer.encode(some, encodeOptions),
+		return {
+			encode: (texts) => this.#tokenizer.encode(texts, encodeOptions),
 			logits: (batch) => this.#predictor.logits(batch),
 			stopIfAborted: () => {
 				if (options.signal?.aborted) throw new AbortError('Classifying was stopped by its signal', { cause: options.signal.reason });
 			},
-		});
-		return topK === undefined ? predictions : predictions.map(({ scores }) => ranked(this.labels, scores).slice(0, topK));
+		};
+	}
+
+	/** Runs a call that dispose() waits for. */
+	async #run<Result>(work: () => Promise<Result>): Promise<Result> {
+		if (this.#disposed) throw new DistiltuneError('CLASSIFIER_CLOSED', 'Expected an open classifier, but dispose() was called on it');
+		const call = work();
+		this.#running.add(call);
+		try {
+			return await call;
+		} finally {
+			this.#running.delete(call);
+		}
 	}
 
 	/** Frees the native memory once running calls have ended. Twice is fine. */

@@ -1,12 +1,23 @@
-export { Classifier, type ClassifierOptions, type PredictOptions } from './classifier.js';
+export {
+	type Calibration,
+	type CalibrationMetrics,
+	Classifier,
+	type ClassifierOptions,
+	type Evaluated,
+	type PredictOptions,
+	type ReadOptions,
+	type ThresholdOptions,
+	type TunedThreshold,
+} from './classifier.js';
 export type { Label, Row } from './data/row.js';
 export type { SplitOptions } from './data/split.js';
 export { type DataInput, Dataset, type DatasetOptions, type DatasetStats } from './dataset.js';
 export { AbortError, ConfigError, DataError, DistiltuneError, ModelError, RuntimeUnavailableError, TrainingError } from './errors.js';
 export type { Prediction, RankedLabel } from './model/predict.js';
 export type { TrainerConfig } from './options.js';
+export type { ThresholdMetric } from './report/calibration.js';
 export { configure } from './runtime/libtorch.js';
 export type { RaggedEncoding } from './runtime/native.js';
 export { type DecodeOptions, type EncodeBatchOptions, type EncodeOptions, type Encoding, Tokenizer } from './tokenizer.js';
-export type { Evaluation, LabelMetrics, LogEntry, Metrics, Timings, TrainerEvent } from './train/events.js';
+export type { Averages, Evaluation, LabelMetrics, LogEntry, Metrics, Timings, TrainerEvent } from './train/events.js';
 export { type FitOptions, Trainer, type TrainerRun, type TrainerState, type TrainResult } from './trainer.js';

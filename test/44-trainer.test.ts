@@ -87,7 +87,7 @@ describe('a run', () => {
 		const evaluations = story.filter((event) => event.type === 'evaluate');
 		expect(evaluations.at(-1)?.metrics.accuracy).toBeGreaterThan(0.9);
 		expect(evaluations.at(-1)?.metrics.loss).toBeLessThan(evaluations[0]?.metrics.loss ?? 0);
-		expect(evaluations[0]?.labels).toMatchObject({ calm: { support: 4 }, worried: { support: 4 }, alarmed: { support: 4 } });
+		expect(evaluations[0]?.metrics.perLabel).toMatchObject({ calm: { support: 4 }, worried: { support: 4 }, alarmed: { support: 4 } });
 	});
 
 	it('leaves a folder of the files Transformers would leave, and its record', async () => {

@@ -75,7 +75,8 @@ describe('train', () => {
 			'result',
 		]);
 		expect(Object.keys(lines.at(-1))).toEqual(['type', 'metrics', 'outputDir', 'timings']);
-		expect(Object.keys(lines.at(-1).metrics)).toEqual(['loss', 'accuracy', 'precision', 'recall', 'f1']);
+		expect(Object.keys(lines.at(-1).metrics).slice(0, 5)).toEqual(['loss', 'accuracy', 'precision', 'recall', 'f1']);
+		expect(lines.at(-1).metrics).toEqual(JSON.parse(readFileSync(join(folder, 'json', 'run.json'), 'utf8')).evaluations.at(-1).metrics);
 		expect(Object.keys(lines.at(-1).timings)).toEqual(['trainSeconds', 'stepsPerSecond', 'tokensPerSecond', 'peakRssBytes']);
 	});
 
@@ -164,17 +165,21 @@ describe('eval', () => {
 	it('measures as training did', () => {
 		const { status, json } = distiltune(['eval', out, '--data', csv, '--json']);
 		expect(status).toBe(0);
-		const { metrics, rows: count } = json()[0];
+		const { metrics, rows: count, labels } = json()[0];
 		const recorded = JSON.parse(readFileSync(join(out, 'run.json'), 'utf8')).evaluations.at(-1).metrics;
-		expect(count).toBe(48);
-		expect(metrics.accuracy).toBe(recorded.accuracy);
+		expect([count, labels]).toEqual([48, ['calm', 'worried', 'alarmed']]);
+		expect(Object.keys(metrics)).toEqual(Object.keys(recorded));
+		for (const name of ['accuracy', 'confusion', 'mcc', 'rocAuc', 'rocAucOvo']) expect(metrics[name], name).toEqual(recorded[name]);
 		// Two forward passes in float32 over the same weights.
-		expect(metrics.loss).toBeCloseTo(recorded.loss, 5);
+		for (const name of ['loss', 'logLoss', 'brier', 'ece']) expect(metrics[name], name).toBeCloseTo(recorded[name], 5);
+		expect(metrics.perLabel.worried).toEqual(recorded.perLabel.worried);
 	});
 
-	it('shows people a table', () => {
+	it('shows people a line a label, the confusion matrix and the headline', () => {
 		const { stdout } = distiltune(['eval', out, '--data', csv]);
-		expect(stdout).toMatch(/^loss {6}\d\.\d{4}\naccuracy {2}\d\.\d{4}\nprecision \d\.\d{4}\nrecall {4}\d\.\d{4}\nf1 {8}\d\.\d{4}\nrows {6}48\n$/);
+		expect(stdout.replace(/\d\.\d{4}/g, '0.0000')).toMatch(/^label +precision +recall .*\ncalm +0\.0000 .* 16\n/);
+		expect(stdout).toMatch(/\ntaken for +calm +worried +alarmed\ncalm +\d+ +\d+ +\d+\n/);
+		expect(stdout).toMatch(/\naccuracy \d\.\d{4}, F1 \(macro\).*\n.*\nloss \d\.\d{4}.*\n48 rows\n$/);
 	});
 
 	it('names the labels it knows where one is not among them', () => {

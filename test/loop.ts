@@ -3,6 +3,7 @@ import type { Measured, TrainerEvent } from '../lib/train/events.js';
 import type { Examples } from '../lib/train/examples.js';
 import { type Job, type LoopEnd, runLoop } from '../lib/train/loop.js';
 import { type PlanOptions, planOf } from '../lib/train/plan.js';
+import { someMetrics } from './metrics.js';
 
 // The training loop without an engine: a session that says what it is told to.
 
@@ -27,8 +28,7 @@ export function examplesOf(rows: number): Examples {
 }
 
 export const measured: Measured = {
-	metrics: { loss: 0.5, accuracy: 0.5, precision: 0.5, recall: 0.5, f1: 0.5 },
-	labels: {},
+	metrics: await someMetrics({ loss: 0.5, accuracy: 0.5 }),
 	rows: 4,
 	seconds: 0.1,
 };

@@ -3,9 +3,10 @@
 import { open, rename, rm } from 'node:fs/promises';
 
 import { Classifier } from '../classifier.js';
+import { portions } from '../data/portions.js';
 import { ConfigError, DataError } from '../errors.js';
 import { faceOf, type Output } from './output.js';
-import { portions, type TextFlags, textsOf } from './texts.js';
+import { type TextFlags, textsOf } from './texts.js';
 
 export interface PredictFlags extends TextFlags {
 	readonly output?: string;

@@ -1,4 +1,4 @@
-/** Texts as the verbs take them: from the command line or a file, a portion at a time. */
+/** Texts as the verbs take them: from the command line or a file. */
 import { readTexts } from '../data/file.js';
 import { ConfigError, type DataError } from '../errors.js';
 
@@ -18,18 +18,4 @@ export function textsOf(
 		throw new ConfigError('OPTIONS_INVALID', `Expected texts or --input, got ${texts.length > 0 ? 'both' : 'neither'}`, { hint: example });
 	}
 	return input === undefined ? texts : readTexts(input, textColumn, input === '-' ? process.stdin : undefined);
-}
-
-// Texts classified in one call.
-const AT_ONCE = 256;
-
-export async function* portions<T>(items: AsyncIterable<T> | Iterable<T>): AsyncGenerator<T[]> {
-	let part: T[] = [];
-	for await (const item of items) {
-		part.push(item);
-		if (part.length < AT_ONCE) continue;
-		yield part;
-		part = [];
-	}
-	if (part.length > 0) yield part;
 }

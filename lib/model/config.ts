@@ -2,6 +2,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ModelError } from '../errors.js';
 import type { ModelShape } from '../runtime/native.js';
+import { type Decision, decisionKey, plainDecision, readDecision } from './decision.js';
 
 /** What config.json says of a DistilBERT, checked: every size is in range and the model is small enough to allocate. */
 export interface ModelConfig {
@@ -16,6 +17,8 @@ export interface ModelConfig {
 	readonly padTokenId: number;
 	/** null until a classifier was trained. */
 	readonly problemType: 'single_label_classification' | null;
+	/** How its logits become probabilities and a label. */
+	readonly decision: Decision;
 	/** Keys that Transformers keeps but this package does not read; written back as they were. */
 	readonly extra: Readonly<Record<string, unknown>>;
 }
@@ -41,7 +44,17 @@ const ownKeys = new Set([
 	...Object.keys(aliases),
 	...Object.values(aliases),
 	...['seq_classif_dropout', 'initializer_range', 'id2label', 'label2id', 'num_labels', 'pad_token_id', 'problem_type', 'vocab_size'],
-	...['max_position_embeddings', 'model_type', 'architectures', 'dtype', 'torch_dtype', 'transformers_version', 'auto_map', '_name_or_path'],
+	...[
+		'max_position_embeddings',
+		'model_type',
+		'architectures',
+		'dtype',
+		'torch_dtype',
+		'transformers_version',
+		'auto_map',
+		'_name_or_path',
+		'distiltune',
+	],
 ]);
 
 /** Number of values of all parameters, exact up to 2^53. */
@@ -128,13 +141,15 @@ export function parseConfig(value: unknown, file = 'config.json'): ModelConfig {
 		labels,
 		padTokenId,
 		problemType,
+		decision: readDecision(raw.get('distiltune'), labels.length, (reason) => invalid(file, reason)),
 		extra: modelType === 'distilbert' ? Object.fromEntries(Object.entries(value).filter(([key]) => !ownKeys.has(key))) : {},
 	};
 }
 
 /** The same body as a single-label classifier of these classes. */
 export function withLabels(config: ModelConfig, labels: readonly string[]): ModelConfig {
-	return { ...config, labels, shape: { ...config.shape, labels: labels.length }, problemType: 'single_label_classification' };
+	const shape = { ...config.shape, labels: labels.length };
+	return { ...config, labels, shape, problemType: 'single_label_classification', decision: plainDecision };
 }
 
 /** config.json as Transformers 5 leaves it, with id2label always written out and without transformers_version. */
@@ -151,6 +166,7 @@ export function configText(config: ModelConfig): string {
 		architectures: ['DistilBertForSequenceClassification'],
 		attention_dropout: config.attentionDropout,
 		dim: shape.dim,
+		...decisionKey(config.decision),
 		dropout: config.dropout,
 		dtype: 'float32',
 		hidden_dim: shape.hiddenDim,

@@ -1,5 +1,6 @@
 /** Texts to probabilities, over whatever gives logits: the predictor of a Classifier, the session of a Trainer. */
 import type { RaggedBatch, RaggedEncoding } from '../runtime/native.js';
+import { argmax, classOf, type Decision, plainDecision, softmax } from './decision.js';
 
 export interface RankedLabel {
 	readonly label: string;
@@ -16,8 +17,7 @@ export interface Prediction extends RankedLabel {
 	readonly tokens: number;
 }
 
-export interface Predictor {
-	readonly labels: readonly string[];
+export interface Scorer {
 	readonly encode: (texts: readonly string[]) => Promise<RaggedEncoding>;
 	/** float32[rows * labels] */
 	readonly logits: (batch: RaggedBatch) => Promise<Float32Array>;
@@ -25,29 +25,51 @@ export interface Predictor {
 	readonly stopIfAborted: () => void;
 }
 
+export interface Predictor extends Scorer {
+	readonly labels: readonly string[];
+	/** @default the largest logit says */
+	readonly decision?: Decision;
+}
+
+export interface ScoredText extends Pick<Prediction, 'truncated' | 'tokens'> {
+	/** One of each label. */
+	readonly logits: Float32Array;
+}
+
 // Bounds memory: the widest buffers of a batch hold a few thousand floats a token.
 const tokensPerBatch = 2048;
 const textsPerEncoding = 256;
 
 /** One prediction a text, in order; it does not depend on the other texts. */
-export async function predict(texts: readonly string[], { labels, encode, logits, stopIfAborted }: Predictor): Promise<Prediction[]> {
+export async function predict(texts: readonly string[], { labels, decision = plainDecision, ...scorer }: Predictor): Promise<Prediction[]> {
 	const predictions: Prediction[] = [];
+	for await (const { logits, truncated, tokens } of score(texts, scorer)) {
+		const probabilities = softmax(logits, decision.temperature);
+		const best = classOf(argmax(logits), probabilities[1] as number, decision);
+		const scores = Object.fromEntries(labels.map((label, id) => [label, probabilities[id] as number]));
+		predictions.push({ label: labels[best] as string, score: probabilities[best] as number, scores, truncated, tokens });
+	}
+	return predictions;
+}
+
+/** The logits of each text, in order. */
+export async function* score(texts: readonly string[], { encode, logits, stopIfAborted }: Scorer): AsyncGenerator<ScoredText> {
 	for (let from = 0; from < texts.length; from += textsPerEncoding) {
 		stopIfAborted();
 		const encoding = await encode(texts.slice(from, from + textsPerEncoding));
 		for (const [first, end] of batches(encoding)) {
 			stopIfAborted();
 			const values = await logits(slice(encoding, first, end));
+			const width = values.length / (end - first);
 			for (let row = first; row < end; row++) {
-				const scores = softmax(values.subarray((row - first) * labels.length, (row - first + 1) * labels.length));
-				const byLabel = Object.fromEntries(labels.map((label, id) => [label, scores[id] as number]));
-				const tokens = (encoding.offsets[row + 1] as number) - (encoding.offsets[row] as number);
-				const best = ranked(labels, byLabel)[0] as RankedLabel;
-				predictions.push({ ...best, scores: byLabel, truncated: encoding.truncated[row] === 1, tokens });
+				yield {
+					logits: values.subarray((row - first) * width, (row - first + 1) * width),
+					truncated: encoding.truncated[row] === 1,
+					tokens: (encoding.offsets[row + 1] as number) - (encoding.offsets[row] as number),
+				};
 			}
 		}
 	}
-	return predictions;
 }
 
 /** Best first; equal scores in the order of the labels. */
@@ -69,12 +91,4 @@ function* batches({ offsets }: RaggedEncoding): Generator<[number, number]> {
 function slice({ ids, offsets }: RaggedEncoding, first: number, end: number): RaggedBatch {
 	const start = offsets[first] as number;
 	return { ids: ids.slice(start, offsets[end]), offsets: offsets.slice(first, end + 1).map((offset) => offset - start) };
-}
-
-/** In double, the largest logit subtracted. */
-function softmax(logits: Float32Array): number[] {
-	const largest = logits.reduce((a, b) => Math.max(a, b));
-	const exponentials = Array.from(logits, (logit) => Math.exp(logit - largest));
-	const sum = exponentials.reduce((a, b) => a + b, 0);
-	return exponentials.map((value) => value / sum);
 }

@@ -2,7 +2,8 @@
 import type { NativeSession } from '../runtime/native.js';
 import type { Measured } from '../train/events.js';
 import { type Examples, pack } from '../train/examples.js';
-import { Tally } from './metrics.js';
+import { metricsOf } from './metrics.js';
+import { ScoredRows } from './scored-rows.js';
 
 export interface MeasureOptions {
 	readonly session: Pick<NativeSession, 'logits'>;
@@ -21,7 +22,7 @@ export async function measure(
 	{ session, labels, labelSmoothing, batchSize, stopped }: MeasureOptions,
 ): Promise<Measured | undefined> {
 	const started = performance.now();
-	const tally = new Tally(labels, labelSmoothing);
+	const scored = new ScoredRows(labels.length);
 	const rows = examples.classes.length;
 	for (let first = 0; first < rows; first += batchSize) {
 		if (stopped()) return undefined;
@@ -30,7 +31,7 @@ export async function measure(
 			examples,
 			Int32Array.from({ length: size }, (_, index) => first + index),
 		);
-		tally.addLogits(await session.logits(batch), batch.labels);
+		scored.add(await session.logits(batch), batch.labels);
 	}
-	return { metrics: tally.metrics(), labels: tally.byLabel(), rows: tally.rows, seconds: (performance.now() - started) / 1000 };
+	return { metrics: await metricsOf(scored, labels, { labelSmoothing }), rows, seconds: (performance.now() - started) / 1000 };
 }

@@ -1,20 +1,60 @@
 /** What a run tells while it goes: the types of its events and of what it leaves. */
-/** Precision, recall and F1 are means over the labels (macro); a ratio without a denominator counts as 0. */
-export interface Metrics {
-	/** Mean cross entropy; smoothed as in training where `labelSmoothingFactor` asks for it. */
-	readonly loss: number;
-	readonly accuracy: number;
+
+/** A ratio without a denominator counts as 0, as scikit-learn's zero_division=0. */
+export interface Averages {
 	readonly precision: number;
 	readonly recall: number;
 	readonly f1: number;
 }
 
-export interface LabelMetrics {
-	readonly precision: number;
-	readonly recall: number;
-	readonly f1: number;
+/** One label against all others. */
+export interface LabelMetrics extends Averages {
 	/** Rows that have this label. */
 	readonly support: number;
+	/** null where no row, or every row, has this label. */
+	readonly rocAuc: number | null;
+	/** null where no row has this label. */
+	readonly averagePrecision: number | null;
+}
+
+/**
+ * A classifier measured, in double; docs/metrics.md has every definition. What is undefined for the rows at hand is null, and so is
+ * all that is made of probabilities where one is not a number. Only `loss` (then, and of no rows) and `accuracy` (of no rows) are NaN,
+ * which JSON writes as null. `precision`, `recall` and `f1` are means over the labels (macro).
+ */
+export interface Metrics extends Averages {
+	/** Mean cross entropy; smoothed as in training where `labelSmoothingFactor` asks for it. */
+	readonly loss: number;
+	readonly accuracy: number;
+	/** Of the counts summed over all labels: each equals the accuracy. */
+	readonly micro: Averages;
+	/** Means over the labels weighted by support. */
+	readonly weighted: Averages;
+	/** Means over the labels that rows or predictions have: scikit-learn's macro where it is given no list of labels. */
+	readonly macroPresent: Averages;
+	/** Matthews correlation, from -1 to 1; 0 where it has no denominator. */
+	readonly mcc: number;
+	/** Cohen's kappa; null where chance alone agrees on every row. */
+	readonly kappa: number | null;
+	/** Of two labels that of the second; of more the mean over the labels, one against the rest. null where a label has no row. */
+	readonly rocAuc: number | null;
+	/** The mean over the labels, one against the rest, weighted by support. */
+	readonly rocAucWeighted: number | null;
+	/** The mean over all pairs of labels, one against one (Hand and Till). */
+	readonly rocAucOvo: number | null;
+	/** Of two labels that of the second; of more the mean over the labels. */
+	readonly averagePrecision: number | null;
+	/** Mean cross entropy, never smoothed, with probabilities clipped to [2^-52, 1 - 2^-52]. */
+	readonly logLoss: number | null;
+	/** Mean squared error of the probabilities: of two labels that of the second (0 to 1), of more summed over the labels (0 to 2). */
+	readonly brier: number | null;
+	/** The same, always summed over the labels (0 to 2). */
+	readonly brierSum: number | null;
+	/** Expected calibration error of the largest probability, in 15 bins of equal width. */
+	readonly ece: number | null;
+	/** Rows by actual (first index) and predicted label, in the order of the model's labels. null of more than 1,000 labels. */
+	readonly confusion: readonly (readonly number[])[] | null;
+	readonly perLabel: Readonly<Record<string, LabelMetrics>>;
 }
 
 /** Where a run stands. `epoch` counts passes, 1.5 being the middle of the second. */
@@ -36,7 +76,6 @@ export interface LogEntry extends Position {
 /** A model measured on a set of rows. */
 export interface Measured {
 	readonly metrics: Metrics;
-	readonly labels: Readonly<Record<string, LabelMetrics>>;
 	readonly rows: number;
 	readonly seconds: number;
 }

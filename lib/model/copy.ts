@@ -1,0 +1,64 @@
+/** A model folder written again, its weights copied as they are. */
+import { chmod, constants, copyFile, readdir, readFile, realpath, stat, writeFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+
+import { DistiltuneError, ModelError } from '../errors.js';
+import { configText, type ModelConfig } from './config.js';
+import { writeFolderAtomically } from './folder.js';
+import type { Vocabulary } from './vocabulary.js';
+import { saveVocabulary } from './vocabulary-write.js';
+
+/** The files of a model's weights as they were when it was opened: when each changed last, by absolute path. */
+export type WeightFiles = ReadonlyMap<string, number>;
+
+/** `weights`: the file itself, or the index of shards beside it. */
+export async function weightFiles(weights: string): Promise<WeightFiles> {
+	const names = weights.endsWith('.index.json') ? [basename(weights), ...(await shards(weights))] : [basename(weights)];
+	const paths = names.map((name) => join(dirname(weights), name));
+	return new Map(await Promise.all(paths.map(async (path): Promise<[string, number]> => [path, (await stat(path)).mtimeMs])));
+}
+
+/**
+ * Writes the model to `target` as writeFolderAtomically does; where that is its own folder, only config.json. Throws what that throws,
+ * OUTPUT_NOT_WRITABLE where the folder holds other weights, and ModelError MODEL_CHANGED where these are not what was opened.
+ */
+export async function saveCopy(target: string, config: ModelConfig, weights: WeightFiles, vocabulary: Vocabulary): Promise<void> {
+	const own = await isOwnFolder(target, weights);
+	if (!own) await requireNoOtherWeights(target, weights);
+	await writeFolderAtomically(target, async (temporary) => {
+		for (const [path, changed] of weights) {
+			const info = await stat(path).catch(() => undefined);
+			if (info?.mtimeMs !== changed)
+				throw new ModelError('MODEL_CHANGED', `${path} is not what it was when the model was opened`, { hint: 'open it again' });
+			if (own) continue;
+			const copy = join(temporary, basename(path));
+			await copyFile(path, copy, constants.COPYFILE_FICLONE);
+			await chmod(copy, 0o644); // a cache may hold it read-only
+		}
+		if (!own) await saveVocabulary(temporary, vocabulary);
+		await writeFile(join(temporary, 'config.json'), configText(config));
+	});
+}
+
+/** Names in an index that are plain; the others are not for this folder, and opening the model refuses them. */
+async function shards(index: string): Promise<string[]> {
+	const { weight_map } = JSON.parse(await readFile(index, 'utf8')) as { weight_map: Readonly<Record<string, string>> };
+	return [...new Set(Object.values(weight_map))].filter((name) => basename(name) === name);
+}
+
+async function isOwnFolder(target: string, weights: WeightFiles): Promise<boolean> {
+	const real = (path: string) => realpath(path).catch(() => undefined);
+	const [there, own] = await Promise.all([real(target), ...[...weights.keys()].slice(0, 1).map((path) => real(dirname(path)))]);
+	return there !== undefined && there === own;
+}
+
+/** Another form of weights that lies there could be what a loader takes. */
+async function requireNoOtherWeights(target: string, weights: WeightFiles): Promise<void> {
+	const own = new Set([...weights.keys()].map((path) => basename(path)));
+	const names = await readdir(target).catch(() => []);
+	const other = names.find((name) => /^(model.*\.safetensors|pytorch_model.*\.bin)(\.index\.json)?$/.test(name) && !own.has(name));
+	if (other === undefined) return;
+	throw new DistiltuneError('OUTPUT_NOT_WRITABLE', `Expected ${target} to hold no weights of another model, but there is ${other}`, {
+		hint: 'name another folder',
+	});
+}
