@@ -91,7 +91,8 @@ export class Classifier implements AsyncDisposable {
 		this.#tokenizer = tokenizer;
 	}
 
-	/** Opens a model by folder or name. Throws ModelError: MODEL_NOT_FOUND, MODEL_NOT_TRAINED, CONFIG_*, SAFETENSORS_INVALID, TENSOR_*. */
+	/** Opens a model by folder or name. Throws ModelError: MODEL_NOT_FOUND, MODEL_NOT_TRAINED, CONFIG_*, WEIGHTS_*, SAFETENSORS_INVALID,
+	 * PYTORCH_BIN_INVALID, TENSOR_*. */
 	static async load(folderOrName: string, options: ClassifierOptions = {}): Promise<Classifier> {
 		const threads = wholeNumber('threads', options.threads ?? 0, 0, 1024);
 		const model = await openModelFolder(await resolveModel(folderOrName));

@@ -33,13 +33,29 @@ test('a folder is opened with its config and its weights', async () => {
 	expect(model.weights).toBe(join(tiny, 'model.safetensors'));
 });
 
-test('a folder without weights says what is there instead', async () => {
+test('weights are looked for in this order, and a folder of that name is passed over', async () => {
 	await writeFile(join(folder, 'config.json'), await readFile(join(tiny, 'config.json')));
-	await expect(openModelFolder(folder)).rejects.toMatchObject({ code: 'WEIGHTS_MISSING' });
-	await writeFile(join(folder, 'pytorch_model.bin'), '');
+	for (const name of ['pytorch_model.bin.index.json', 'pytorch_model.bin', 'model.safetensors.index.json', 'model.safetensors']) {
+		await writeFile(join(folder, name), '');
+		expect((await openModelFolder(folder)).weights).toBe(join(folder, name));
+	}
+	await rm(join(folder, 'model.safetensors'));
+	await mkdir(join(folder, 'model.safetensors'));
+	expect((await openModelFolder(folder)).weights).toBe(join(folder, 'model.safetensors.index.json'));
+});
+
+test('a folder without weights says what is there instead, and takes no training state for weights', async () => {
+	await writeFile(join(folder, 'config.json'), await readFile(join(tiny, 'config.json')));
+	for (const name of ['training_args.bin', 'optimizer.pt', 'scheduler.pt', 'rng_state.pth']) await writeFile(join(folder, name), '');
 	await expect(openModelFolder(folder)).rejects.toMatchObject({
 		code: 'WEIGHTS_MISSING',
-		message: expect.stringContaining('pytorch_model.bin'),
+		message: expect.stringMatching(/index\.json$/),
+		hint: undefined,
+	});
+	await writeFile(join(folder, 'tf_model.h5'), '');
+	await expect(openModelFolder(folder)).rejects.toMatchObject({
+		code: 'WEIGHTS_MISSING',
+		message: expect.stringContaining('(there is tf_model.h5)'),
 		hint: expect.stringContaining('save_pretrained'),
 	});
 	await expect(openModelFolder(join(folder, 'none'))).rejects.toMatchObject({ code: 'MODEL_NOT_FOUND' });

@@ -14,7 +14,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 function header(bytes: Buffer | string) {
 	const file = join(folder, 'hostile.safetensors');
 	writeFileSync(file, bytes);
-	return loadBase().safetensorsHeader(file);
+	return loadBase().openTensors(file).tensors;
 }
 
 /** One F32 tensor `t` of two values, with fields replaced by raw JSON text. */
@@ -115,7 +115,7 @@ test('names come back as they are and pollute nothing', () => {
 });
 
 test('element types of the reference library are listed', () => {
-	const tensors = loadBase().safetensorsHeader(reference('element-types.safetensors'));
+	const tensors = loadBase().openTensors(reference('element-types.safetensors')).tensors;
 	expect(tensors).toContainEqual({ name: 'ünï漢', dtype: 'F32', shape: [2] });
 	expect(tensors).toContainEqual({ name: 'scalar', dtype: 'F32', shape: [] });
 	expect(tensors).toContainEqual({ name: 'empty', dtype: 'F32', shape: [3, 0] });
@@ -134,11 +134,11 @@ test('a sparse file of 1 TB is judged by its header alone', () => {
 	} catch {
 		return; // no sparse files of that size on this disk
 	}
-	expect(() => loadBase().safetensorsHeader(file)).toThrow(expect.objectContaining({ code: 'SAFETENSORS_INVALID' }));
+	expect(() => loadBase().openTensors(file)).toThrow(expect.objectContaining({ code: 'SAFETENSORS_INVALID' }));
 });
 
 test('what is not a regular file is refused at once', () => {
-	const read = (path: string) => () => loadBase().safetensorsHeader(path);
+	const read = (path: string) => () => loadBase().openTensors(path);
 	expect(read(folder)).toThrow(expect.objectContaining({ code: 'FILE_NOT_READABLE', message: expect.stringContaining('a folder') }));
 	expect(read(join(folder, 'none'))).toThrow(expect.objectContaining({ code: 'FILE_NOT_FOUND' }));
 	expect(read(`${folder}/a\0b`)).toThrow(expect.objectContaining({ code: 'FILE_NOT_READABLE' }));

@@ -1,31 +1,62 @@
-/** A zip of stored members (APPNOTE.TXT, 4.3.7, 4.3.12 and 4.3.16). */
+/** Zip archives of stored members (APPNOTE.TXT, 4.3), sound or, where a field is given, not. */
 import { crc32 } from 'node:zlib';
 
-export function zipOf(members: Readonly<Record<string, string>>): Buffer {
+export interface ZipPart {
+	readonly name: string;
+	readonly data: string | Buffer;
+	/** What the directory says; the local header says the same where `local` does not differ. */
+	readonly flags?: number;
+	readonly method?: number;
+	readonly crc?: number;
+	readonly compressed?: number;
+	readonly size?: number;
+	/** Of the local header, from the start of the file. */
+	readonly offset?: number;
+	readonly extra?: Buffer;
+	readonly local?: Partial<Pick<ZipPart, 'name' | 'flags' | 'method' | 'crc' | 'compressed' | 'size' | 'extra'>>;
+	/** Behind the data. */
+	readonly descriptor?: Buffer;
+}
+
+export interface ZipEnd {
+	readonly count?: number;
+	readonly length?: number;
+	readonly begin?: number;
+	readonly comment?: string;
+	/** Between directory and end record. */
+	readonly before?: (end: { readonly count: number; readonly length: number; readonly begin: number }) => Buffer;
+}
+
+export const u16 = (value: number) => Buffer.from([value & 255, value >> 8]);
+export const u32 = (value: number) => Buffer.from(Uint32Array.of(value).buffer);
+export const u64 = (value: number | bigint) => Buffer.from(BigUint64Array.of(BigInt(value)).buffer);
+
+export function zip(parts: readonly ZipPart[], end: ZipEnd = {}): Buffer {
 	const locals: Buffer[] = [];
 	const central: Buffer[] = [];
 	let offset = 0;
-	for (const [name, text] of Object.entries(members)) {
-		const [path, data] = [Buffer.from(name), Buffer.from(text)];
-		const common = Buffer.alloc(26);
-		common.writeUInt16LE(20, 0); // version needed
-		common.writeUInt32LE(crc32(data), 10);
-		common.writeUInt32LE(data.length, 14);
-		common.writeUInt32LE(data.length, 18);
-		common.writeUInt16LE(path.length, 22);
-		const local = Buffer.concat([Buffer.from('PK\x03\x04'), common, path, data]);
-		const entry = Buffer.alloc(14);
-		entry.writeUInt32LE(offset, 10);
-		central.push(Buffer.from('PK\x01\x02'), Buffer.from([20, 0]), common, entry, path);
-		locals.push(local);
-		offset += local.length;
+	for (const part of parts) {
+		const data = Buffer.from(part.data);
+		const { name, flags = 0, method = 0, crc = crc32(data), compressed = data.length, size = data.length, extra = Buffer.alloc(0) } = part;
+		const header = (of: Required<Pick<ZipPart, 'name' | 'flags' | 'method' | 'crc' | 'compressed' | 'size' | 'extra'>>) =>
+			Buffer.concat([
+				...[u16(20), u16(of.flags), u16(of.method), u32(0), u32(of.crc), u32(of.compressed), u32(of.size)],
+				...[u16(Buffer.byteLength(of.name)), u16(of.extra.length)],
+			]);
+		const said = { name, flags, method, crc, compressed, size, extra };
+		const local = { ...said, ...part.local };
+		const whole = [Buffer.from('PK\x03\x04'), header(local), Buffer.from(local.name), local.extra, data, part.descriptor ?? Buffer.alloc(0)];
+		central.push(Buffer.from('PK\x01\x02'), u16(20), header(said), Buffer.alloc(10), u32(part.offset ?? offset), Buffer.from(name), extra);
+		locals.push(Buffer.concat(whole));
+		offset += (locals.at(-1) as Buffer).length;
 	}
 	const directory = Buffer.concat(central);
-	const end = Buffer.alloc(18);
-	const count = Object.keys(members).length;
-	end.writeUInt16LE(count, 4);
-	end.writeUInt16LE(count, 6);
-	end.writeUInt32LE(directory.length, 8);
-	end.writeUInt32LE(offset, 12);
-	return Buffer.concat([...locals, directory, Buffer.from('PK\x05\x06'), end]);
+	const { count = parts.length, length = directory.length, begin = offset, comment = '', before } = end;
+	const between = before?.({ count: parts.length, length: directory.length, begin: offset }) ?? Buffer.alloc(0);
+	const record = [u32(0), u16(count), u16(count), u32(length), u32(begin), u16(comment.length), Buffer.from(comment)];
+	return Buffer.concat([...locals, directory, between, Buffer.from('PK\x05\x06'), ...record]);
+}
+
+export function zipOf(members: Readonly<Record<string, string | Buffer>>): Buffer {
+	return zip(Object.entries(members).map(([name, data]) => ({ name, data })));
 }

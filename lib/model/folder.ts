@@ -9,25 +9,33 @@ import { cacheFolder } from '../runtime/cache.js';
 import { makeFolder } from '../runtime/make-folder.js';
 import { type ModelConfig, readConfig } from './config.js';
 
-/** A folder that holds a model: config.json, model.safetensors and a vocabulary (lib/model/vocabulary.ts reads that). */
+/** A folder that holds a model: config.json, weights and a vocabulary (lib/model/vocabulary.ts reads that). docs/model-folder.md has the details. */
 export interface ModelFolder {
 	/** Absolute. */
 	readonly folder: string;
 	readonly config: ModelConfig;
-	/** Absolute path of model.safetensors. */
+	/** Absolute path of the weights, or of the index of their shards. */
 	readonly weights: string;
 }
+
+/** Where weights are looked for, the first that is there counts. A training state (optimizer.pt, training_args.bin, ...) is never opened. */
+const weightFiles = ['model.safetensors', 'model.safetensors.index.json', 'pytorch_model.bin', 'pytorch_model.bin.index.json'];
 
 /** Opens `folder`. Throws ModelError MODEL_NOT_FOUND, CONFIG_MISSING, CONFIG_INVALID or WEIGHTS_MISSING. */
 export async function openModelFolder(folder: string): Promise<ModelFolder> {
 	const absolute = resolve(folder);
 	if (!(await isFolder(absolute))) throw notFound(folder, [{ place: absolute, found: false, reason: 'no such folder' }]);
 	const config = await readConfig(absolute);
-	const weights = join(absolute, 'model.safetensors');
-	if (await isFile(weights)) return { folder: absolute, config, weights };
-	const others = (await readdir(absolute)).filter((name) => name.endsWith('.bin') || name.endsWith('.safetensors.index.json'));
-	throw new ModelError('WEIGHTS_MISSING', `Expected ${weights}, but there is none${others.length > 0 ? ` (there is ${others.join(', ')})` : ''}`, {
-		hint: others.length > 0 ? 'save the model again with Transformers: model.save_pretrained(folder, max_shard_size="50GB")' : undefined,
+	for (const name of weightFiles) {
+		const weights = join(absolute, name);
+		if (await isFile(weights)) return { folder: absolute, config, weights };
+	}
+	const others = (await readdir(absolute)).filter(
+		(name) => /\.(safetensors|bin|h5|msgpack|onnx|ot|gguf)$/.test(name) && name !== 'training_args.bin',
+	);
+	const instead = others.length > 0 ? ` (there is ${others.join(', ')})` : '';
+	throw new ModelError('WEIGHTS_MISSING', `Expected weights in ${absolute}, but it has none of ${weightFiles.join(', ')}${instead}`, {
+		hint: others.length > 0 ? 'save the model again with Transformers: model.save_pretrained(folder)' : undefined,
 	});
 }
 

@@ -89,7 +89,7 @@ export interface NativePredictor {
 }
 
 export interface PredictorOptions {
-	/** Absolute path of a .safetensors file. */
+	/** Absolute path of a file of weights, or of the index of its shards. */
 	readonly weights: string;
 	readonly shape: ModelShape;
 	/** 0: one per physical core. */
@@ -104,6 +104,14 @@ export interface Generator {
 	permutation(n: number): Int32Array;
 }
 
+/** Tensors on disk, under Transformers' names or any others. Closed when it is collected. */
+export interface NativeTensors {
+	/** `dtype` as safetensors spells it: F32, BF16, I64, ... */
+	readonly tensors: readonly { readonly name: string; readonly dtype: string; readonly shape: readonly number[] }[];
+	/** Values of tensors[place], row-major, as float32; throws TENSOR_DTYPE where it is not F32, F16, BF16 or F64. On the calling thread. */
+	read(place: number): Float32Array;
+}
+
 export interface BaseAddon {
 	readonly Tokenizer: new (spec: TokenizerSpec) => NativeTokenizer;
 	/** Reads the weights off the calling thread. */
@@ -115,8 +123,8 @@ export interface BaseAddon {
 	mappedLibraries(): string[];
 	/** Instruction set the kernels chose (DISTILTUNE_ISA forces a lower one) and physical cores. */
 	cpu(): { readonly isa: 'avx512' | 'avx2' | 'neon' | 'scalar'; readonly cores: number };
-	/** Names, dtypes and shapes of a .safetensors file, checked; no tensor data is read. */
-	safetensorsHeader(path: string): { readonly name: string; readonly dtype: string; readonly shape: number[] }[];
+	/** The tensors of a file of weights of any form (native/files/tensor_source.h), or of an index and its shards; no values are read yet. */
+	openTensors(path: string): NativeTensors;
 }
 
 /** What is made small: computed in double, a mean over the batch. Combinations without a meaning are refused with LOSS_INVALID. */
@@ -135,7 +143,7 @@ export interface LossOptions {
 }
 
 export interface SessionOptions {
-	/** Absolute path of a .safetensors file holding a body, with or without a head; BERT-named encoders fold in. */
+	/** Absolute path of weights as in PredictorOptions, with or without a head; BERT-named encoders fold in. */
 	readonly weights: string;
 	readonly shape: ModelShape;
 	readonly dropout: number;

@@ -4,6 +4,7 @@
 #include "loader.h"
 #include "machine.h"
 #include "predictor.h"
+#include "tensors.h"
 #include "tokenizer.h"
 
 // The list of what TypeScript may call: interface BaseAddon in lib/runtime/native.ts.
@@ -12,7 +13,8 @@ static Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   distiltune::base::export_loader(env, exports);     // openLibrary, mappedLibraries
   distiltune::base::export_machine(env, exports);    // cpu, Generator
   distiltune::base::export_tokenizer(env, exports);  // Tokenizer
-  distiltune::base::export_predictor(env, exports);  // openPredictor, safetensorsHeader
+  distiltune::base::export_predictor(env, exports);  // openPredictor
+  distiltune::base::export_tensors(env, exports);    // openTensors
   return exports;
 }
 

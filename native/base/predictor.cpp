@@ -5,7 +5,6 @@
 #include <vector>
 
 #include "../failure.h"
-#include "../files/safetensors.h"
 #include "../model/predictor.h"
 #include "../node/convert.h"
 #include "../node/error.h"
@@ -78,32 +77,10 @@ Napi::Value open_predictor(const Napi::CallbackInfo& info) {
   });
 }
 
-Napi::Value safetensors_header(const Napi::CallbackInfo& info) {
-  const Napi::Env env = info.Env();
-  const std::string path = info[0].ToString();
-  return node::guard(env, [&] {
-    const files::SafetensorsReader file(path);
-    auto tensors = Napi::Array::New(env, file.tensors().size());
-    for (uint32_t i = 0; i < tensors.Length(); ++i) {
-      const files::TensorEntry& entry = file.tensors()[i];
-      auto shape = Napi::Array::New(env, entry.shape.size());
-      for (uint32_t axis = 0; axis < shape.Length(); ++axis)
-        shape.Set(axis, static_cast<double>(entry.shape[axis]));
-      auto tensor = Napi::Object::New(env);
-      tensor.Set("name", entry.name);
-      tensor.Set("dtype", entry.dtype);
-      tensor.Set("shape", shape);
-      tensors.Set(i, tensor);
-    }
-    return tensors;
-  });
-}
-
 }  // namespace
 
 void export_predictor(Napi::Env env, Napi::Object exports) {
   exports.Set("openPredictor", Napi::Function::New(env, open_predictor, "openPredictor"));
-  exports.Set("safetensorsHeader", Napi::Function::New(env, safetensors_header, "safetensorsHeader"));
 }
 
 }  // namespace distiltune::base

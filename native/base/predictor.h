@@ -3,7 +3,7 @@
 
 namespace distiltune::base {
 
-/** openPredictor, safetensorsHeader */
+/** openPredictor */
 void export_predictor(Napi::Env env, Napi::Object exports);
 
 }  // namespace distiltune::base

@@ -2,6 +2,8 @@
 
 #include <limits>
 
+#include "utf8.h"
+
 namespace distiltune::files {
 namespace {
 
@@ -188,25 +190,9 @@ void JsonCursor::append_escape(std::string& out) {
   append_code_point(out, code);
 }
 
-/** Table 3-7 of the Unicode standard: no overlong forms, no surrogates, nothing above U+10FFFF. */
 void JsonCursor::append_utf8_sequence(std::string& out) {
-  const auto first = static_cast<unsigned char>(text_[at_]);
-  const size_t length = first >= 0xC2 && first <= 0xDF   ? 2
-                        : (first & 0xF0) == 0xE0         ? 3
-                        : first >= 0xF0 && first <= 0xF4 ? 4
-                                                         : 0;
-  if (length == 0 || text_.size() - at_ < length) fail("text is not UTF-8");
-  for (size_t i = 1; i < length; ++i) {
-    const auto next = static_cast<unsigned char>(text_[at_ + i]);
-    unsigned char low = 0x80, high = 0xBF;
-    if (i == 1) {
-      if (first == 0xE0) low = 0xA0;
-      if (first == 0xED) high = 0x9F;
-      if (first == 0xF0) low = 0x90;
-      if (first == 0xF4) high = 0x8F;
-    }
-    if (next < low || next > high) fail("text is not UTF-8");
-  }
+  const size_t length = utf8_sequence(text_, at_);
+  if (length == 0) fail("text is not UTF-8");
   out.append(text_.substr(at_, length));
   at_ += length;
 }

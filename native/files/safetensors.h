@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "file.h"
+#include "tensor_source.h"
 
 // The safetensors format (huggingface/safetensors, README.md): u64 little-endian header length, JSON header,
 // data block. A file from outside is hostile: every number is checked against the file's size before anything
@@ -12,40 +13,24 @@
 
 namespace distiltune::files {
 
-/** One tensor as a header declares it, checked: its span lies in the data block and fits shape and dtype. */
-struct TensorEntry {
-  std::string name;
-  std::string dtype;            // "F32", "F16", "BF16", "I64", ...
-  std::vector<uint64_t> shape;  // empty: a scalar
-  uint64_t begin;               // bytes from the start of the data block
-  uint64_t end;
-  uint64_t count;  // product of shape
-};
-
-/** "[2, 384]" */
-std::string shape_text(const std::vector<uint64_t>& shape);
-/** The name in backquotes, as a message shows it: a hostile one may be megabytes long. */
-std::string shown(const std::string& name);
-
-/** An open .safetensors file whose header is sound. Throws SAFETENSORS_INVALID, FILE_NOT_FOUND or
- * FILE_NOT_READABLE. */
-class SafetensorsReader {
+/** An open .safetensors file whose header is sound. */
+class SafetensorsReader final : public TensorSource {
  public:
-  /** Reads and checks the header; no tensor data is read. */
+  /** Reads and checks the header; no tensor data is read. Throws SAFETENSORS_INVALID, FILE_NOT_FOUND or
+   * FILE_NOT_READABLE. */
   explicit SafetensorsReader(const std::string& path);
 
-  const std::string& path() const { return file_.path(); }
+  const std::string& path() const override { return file_.path(); }
   /** In the order of their data. */
-  const std::vector<TensorEntry>& tensors() const { return tensors_; }
+  const std::vector<TensorInfo>& tensors() const override { return tensors_; }
 
-  /** Reads an F32, F16 or BF16 tensor, widened exactly, into `out` (entry.count floats). Throws TENSOR_DTYPE
-   * for the others. */
-  void read(const TensorEntry& entry, float* out) const;
+ protected:
+  void read_floats(size_t place, float* out) const override;
 
  private:
   InputFile file_;
-  uint64_t data_start_ = 0;
-  std::vector<TensorEntry> tensors_;
+  std::vector<TensorInfo> tensors_;
+  std::vector<uint64_t> begins_;  // first byte of each tensor, from the start of the file
 };
 
 /** A float tensor to be written; `data` holds the product of `shape` floats. */

@@ -67,7 +67,8 @@ Naming naming_of(const std::vector<std::string>& keys) {
   };
   if (any("distilbert.")) return Naming::distilbert;
   if (any("bert.")) return Naming::bert;
-  return any("encoder.layer.") ? Naming::bare_bert : Naming::bare_distilbert;
+  if (any("encoder.layer.")) return Naming::bare_bert;
+  return any("embeddings.") || any("transformer.") ? Naming::bare_distilbert : Naming::distilbert;
 }
 
 Role role_of(const std::string& file_key, Naming naming) {

@@ -9,8 +9,8 @@
 namespace distiltune::model {
 namespace {
 
-using files::SafetensorsReader;
-using files::TensorEntry;
+using files::TensorInfo;
+using files::TensorSource;
 
 constexpr size_t word_embeddings = 0;  // place in parameters()
 
@@ -25,45 +25,49 @@ std::string few(const std::vector<std::string>& names) {
   return names.size() > shown ? text + " and " + std::to_string(names.size() - shown) + " more" : text;
 }
 
-void check_tensor(const SafetensorsReader& file, const TensorEntry& entry,
-                  const std::vector<uint64_t>& expected) {
-  if (entry.shape != expected)
+void check_tensor(const TensorSource& file, size_t place, const std::vector<uint64_t>& expected) {
+  const TensorInfo& tensor = file.tensors()[place];
+  if (tensor.shape != expected)
     throw Failure(
         "TENSOR_SHAPE",
-        files::shown(entry.name) + " in " + file.path() + " is " + files::shape_text(entry.shape) +
+        files::shown(tensor.name) + " in " + file.path() + " is " + files::shape_text(tensor.shape) +
             ", expected " + files::shape_text(expected) + " after config.json",
         "config.json and the weights must come from one model; check its sizes and its number of labels");
-  if (entry.dtype != "F32" && entry.dtype != "F16" && entry.dtype != "BF16")
-    throw Failure("TENSOR_DTYPE", files::shown(entry.name) + " in " + file.path() + " is " + entry.dtype +
-                                      ", expected F32, F16 or BF16");
+  files::require_float(tensor, file.path());
 }
 
 struct Contents {
-  std::map<std::string, const TensorEntry*> parameters;  // by Transformers' name
-  const TensorEntry* token_types = nullptr;
+  std::map<std::string, size_t> parameters;  // Transformers' name -> place in the file
+  std::optional<size_t> token_types;
   std::vector<std::string> ignored;
 };
 
 /** What each of the file's tensors is; refuses what a DistilBERT classifier does not know. */
-Contents sort_out(const SafetensorsReader& file, const std::vector<ParameterInfo>& wanted) {
+Contents sort_out(const TensorSource& file, const std::vector<ParameterInfo>& wanted) {
   std::set<std::string> known;
   for (const ParameterInfo& parameter : wanted) known.insert(parameter.name);
 
   Contents contents;
   std::vector<std::string> keys, unexpected;
-  for (const TensorEntry& entry : file.tensors()) keys.push_back(entry.name);
+  for (const TensorInfo& tensor : file.tensors()) keys.push_back(tensor.name);
   const Naming naming = naming_of(keys);
-  for (const TensorEntry& entry : file.tensors()) {
-    const Role role = role_of(entry.name, naming);
+  for (size_t place = 0; place < keys.size(); ++place) {
+    const std::string& key = keys[place];
+    const Role role = role_of(key, naming);
+    if (naming == Naming::bare_distilbert && is_head(key))
+      // Transformers too takes such a file for damaged (modeling_utils.py, "state dictionary ... corrupted").
+      throw Failure("TENSOR_UNEXPECTED",
+                    files::shown(key) + " in " + file.path() +
+                        " is a classifier's head, but the encoder beside it lacks the prefix `distilbert.`",
+                    "save the whole classifier, or its encoder alone, with save_pretrained");
     if (role.kind == Role::ignored) {
-      contents.ignored.push_back(entry.name);
+      contents.ignored.push_back(key);
     } else if (role.kind == Role::token_types) {
-      contents.token_types = &entry;
+      contents.token_types = place;
     } else if (known.count(role.parameter) == 0) {
-      unexpected.push_back(entry.name);
-    } else if (!contents.parameters.emplace(role.parameter, &entry).second) {
-      throw Failure("TENSOR_UNEXPECTED", files::shown(entry.name) + " and " +
-                                             files::shown(contents.parameters[role.parameter]->name) +
+      unexpected.push_back(key);
+    } else if (const auto [same, added] = contents.parameters.emplace(role.parameter, place); !added) {
+      throw Failure("TENSOR_UNEXPECTED", files::shown(key) + " and " + files::shown(keys[same->second]) +
                                              " in " + file.path() + " are both " + role.parameter);
     }
   }
@@ -77,9 +81,8 @@ Contents sort_out(const SafetensorsReader& file, const std::vector<ParameterInfo
 
 /** BERT adds (word + type) + position; row 0 of the types added to every word gives DistilBERT the same sums,
  * bit for bit. */
-void add_token_type(const SafetensorsReader& file, const TensorEntry& types, const Shape& shape,
-                    float* words) {
-  std::vector<float> rows(static_cast<size_t>(types.count));
+void add_token_type(const TensorSource& file, size_t types, const Shape& shape, float* words) {
+  std::vector<float> rows(static_cast<size_t>(file.tensors()[types].count));
   file.read(types, rows.data());
   for (int64_t word = 0; word < shape.vocab_size; ++word)
     for (int64_t i = 0; i < shape.dim; ++i) words[word * shape.dim + i] += rows[static_cast<size_t>(i)];
@@ -117,38 +120,40 @@ std::vector<ParameterInfo> parameters(const Shape& shape) {
   return all;
 }
 
-WeightsFile::WeightsFile(const std::string& path, const Shape& shape) : file_(path), shape_(shape) {
+WeightsFile::WeightsFile(const std::string& path, const Shape& shape) : shape_(shape) {
   check(shape);
+  file_ = files::open_tensors(path);
   const std::vector<ParameterInfo> wanted = parameters(shape);
-  const Contents contents = sort_out(file_, wanted);
-  loaded_.ignored = contents.ignored;
+  Contents contents = sort_out(*file_, wanted);
+  loaded_.ignored = std::move(contents.ignored);
   token_types_ = contents.token_types;
 
   std::vector<std::string> missing;
   for (const ParameterInfo& parameter : wanted) {
     const auto found = contents.parameters.find(parameter.name);
-    entries_.push_back(found == contents.parameters.end() ? nullptr : found->second);
-    if (entries_.back() == nullptr) {
+    if (found == contents.parameters.end()) {
+      places_.emplace_back();
       (is_head(parameter.name) ? loaded_.initialized : missing).push_back(parameter.name);
       continue;
     }
-    check_tensor(file_, *entries_.back(), parameter.sizes());
+    places_.emplace_back(found->second);
+    check_tensor(*file_, found->second, parameter.sizes());
   }
   if (!missing.empty())
     throw Failure("TENSOR_MISSING",
                   few(missing) + (missing.size() > 1 ? " are" : " is") + " missing in " + path,
                   "config.json and the weights must come from one DistilBERT or BERT model");
   if (token_types_) {
-    const bool some_rows = token_types_->shape.size() == 2 && token_types_->shape[0] > 0;
-    check_tensor(file_, *token_types_,
-                 {some_rows ? token_types_->shape[0] : 2, static_cast<uint64_t>(shape.dim)});
+    const std::vector<uint64_t>& rows_by_dim = file_->tensors()[*token_types_].shape;
+    const bool some_rows = rows_by_dim.size() == 2 && rows_by_dim[0] > 0;
+    check_tensor(*file_, *token_types_, {some_rows ? rows_by_dim[0] : 2, static_cast<uint64_t>(shape.dim)});
   }
 }
 
 bool WeightsFile::read(size_t place, float* out) const {
-  if (entries_[place] == nullptr) return false;
-  file_.read(*entries_[place], out);
-  if (place == word_embeddings && token_types_) add_token_type(file_, *token_types_, shape_, out);
+  if (!places_[place]) return false;
+  file_->read(*places_[place], out);
+  if (place == word_embeddings && token_types_) add_token_type(*file_, *token_types_, shape_, out);
   return true;
 }
 

@@ -1,9 +1,11 @@
 #pragma once
 #include <cstdint>
+#include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
-#include "../files/safetensors.h"
+#include "../files/tensor_source.h"
 #include "shape.h"
 
 namespace distiltune::model {
@@ -40,14 +42,14 @@ struct Loaded {
 };
 
 /**
- * The parameters in one .safetensors file. Accepts names with or without the prefix `distilbert.`, old gamma
- * / beta names, and BERT encoders (with or without `bert.`), whose token-type row 0 is added to every row of
- * the word table.
+ * The parameters in weights of any form that files::open_tensors reads. Accepts names with or without the
+ * prefix `distilbert.`, old gamma / beta names, and BERT encoders (with or without `bert.`), whose token-type
+ * row 0 is added to every row of the word table.
  */
 class WeightsFile {
  public:
-  /** Checks every name, shape and dtype; reads no values. Throws MODEL_SHAPE_INVALID, what SafetensorsReader
-   * throws, TENSOR_MISSING, TENSOR_UNEXPECTED, TENSOR_SHAPE or TENSOR_DTYPE. */
+  /** Checks every name, shape and dtype; reads no values. Throws MODEL_SHAPE_INVALID, what
+   * files::open_tensors throws, TENSOR_MISSING, TENSOR_UNEXPECTED, TENSOR_SHAPE or TENSOR_DTYPE. */
   WeightsFile(const std::string& path, const Shape& shape);
 
   const Loaded& loaded() const { return loaded_; }
@@ -56,10 +58,10 @@ class WeightsFile {
   bool read(size_t place, float* out) const;
 
  private:
-  files::SafetensorsReader file_;
+  std::unique_ptr<files::TensorSource> file_;
   Shape shape_;
-  std::vector<const files::TensorEntry*> entries_;  // one per parameter, null where the file has none
-  const files::TensorEntry* token_types_ = nullptr;
+  std::vector<std::optional<size_t>> places_;  // in the file, one per parameter; none where it has none
+  std::optional<size_t> token_types_;
   Loaded loaded_;
 };
 

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "failure.h"
+#include "files/safetensors.h"
 #include "test/check.h"
 #include "test/files.h"
 

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "failure.h"
+#include "files/safetensors.h"
 #include "test/check.h"
 #include "test/files.h"
 
