@@ -12,8 +12,8 @@ const help = `npm run parity -- [options]
   --steps N          steps of part a (default: 200)
   --seeds LIST       seeds of part b, both sides (default: 42)
   --our-seeds LIST   seeds of part b that distiltune alone is trained with as well (default: none)
-  --split-by-length  on a slow machine: Transformers computes each batch of part b in groups of rows of similar length,
-                     which leaves its mean loss and gradient as they are and takes a third of the time
+  --split-by-length  on a slow machine: Transformers computes each batch in groups of rows of similar length, which leaves
+                     its mean loss and gradient as they are and takes a third of the time
   --fresh            run again what is kept from an earlier call
 
 Finished runs are kept in the cache; a call that was stopped goes on where it was. The page is written when both parts are there.`;
@@ -50,7 +50,7 @@ function readArguments() {
 
 /** Runs what is asked for, then gathers all that is kept. */
 function main(options) {
-	const steps = stepStages(options.steps);
+	const steps = stepStages(options.steps, options['split-by-length']);
 	const pairs = options.seeds.map((seed) => ({
 		seed,
 		ours: epochStage('ours', seed),
@@ -62,21 +62,21 @@ function main(options) {
 
 	const results = new Map(asked.map((stage) => [stage, stored(stage)]));
 	const missing = asked.filter((stage) => results.get(stage) === undefined).map(({ name }) => name);
-	if (options.only !== 'b') compareSteps(results.get(steps.ours), results.get(steps.theirs), results.get(steps.grouped));
+	if (options.only !== 'b') compareSteps(results.get(steps.ours), results.get(steps.theirs), results.get(steps.again));
 	if (missing.length > 0) return console.error(`docs/parity.md is as it was: it needs ${missing.join(', ')} too.`);
 	for (const { ours, theirs } of pairs) requireSameStart(results.get(ours), results.get(theirs));
 	const given = process.argv.slice(2).filter((argument) => argument !== '--fresh');
 	writePage({
-		steps: { ours: results.get(steps.ours), theirs: results.get(steps.theirs), grouped: results.get(steps.grouped) },
+		steps: { ours: results.get(steps.ours), theirs: results.get(steps.theirs), again: results.get(steps.again) },
 		epochs: [...pairs, ...alone].map(({ seed, ours, theirs }) => ({ seed, ours: results.get(ours), theirs: results.get(theirs) })),
 		command: ['npm run parity', ...(given.length > 0 ? ['--', ...given] : [])].join(' '),
 	});
 	console.error('Wrote docs/parity.md');
 }
 
-function compareSteps(ours, theirs, grouped) {
+function compareSteps(ours, theirs, again) {
 	requireSameStart(ours, theirs);
-	const [measured, yardstick] = [gaps(ours, theirs), gaps(grouped, theirs)];
+	const [measured, yardstick] = [gaps(ours, theirs), gaps(again, theirs)];
 	for (const name of ['loss', 'norm', 'logOdds']) {
 		const { gap, index } = measured[name];
 		console.error(`${name}: largest gap ${gap.toExponential(1)} at ${index + 1}; Transformers from itself ${yardstick[name].gap.toExponential(1)}`);

@@ -17,11 +17,11 @@ const loss = (value) => (value === undefined ? 'no log' : value.toFixed(4));
 const gap = (value) => (value === 0 ? '0' : value.toExponential(1));
 const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
 
-/** `steps`: { ours, theirs, grouped }; `epochs`: [{ seed, ours, theirs? }], the first with both sides; `command`: what was typed. */
+/** `steps`: { ours, theirs, again }; `epochs`: [{ seed, ours, theirs? }], the first with both sides; `command`: what was typed. */
 export function writePage({ steps, epochs, command }) {
 	const reference = JSON.parse(readFileSync(join(root, 'test', 'fixtures', 'reference', 'runs.json'), 'utf8'));
 	const measured = gaps(steps.ours, steps.theirs);
-	const yardstick = gaps(steps.grouped, steps.theirs);
+	const yardstick = gaps(steps.again, steps.theirs);
 	const paired = epochs.filter(({ theirs }) => theirs !== undefined);
 	const fields = {
 		...steps.ours.versions,
@@ -32,9 +32,11 @@ export function writePage({ steps, epochs, command }) {
 		driftFactor: String(DRIFT_FACTOR),
 		gapTable: gapTable(steps, measured, yardstick),
 		epochTable: paired.map(bothEpochTables).join('\n\n'),
-		grouping: paired.some(({ theirs }) => theirs.splitByLength)
-			? "Transformers' three epochs were run with `--split-by-length`: a subclass of Trainer computes each batch of 8 in groups of rows of similar length and weights their losses by their rows. Mean loss and gradient of the batch stay what they are; the seconds are not those of a Trainer at its defaults."
-			: 'Both sides at their defaults; Trainer pads each batch to its longest row.',
+		grouping:
+			steps.theirs.groups === null
+				? 'Trainer at its defaults, which pads each batch to its longest row.'
+				: "Transformers' runs were made with `--split-by-length`: a subclass of Trainer computes each batch of 8 in groups of rows of similar length and weights their losses by their rows. Mean loss and gradient of the batch stay what they are; the seconds and the memory are not those of a Trainer at its defaults.",
+		again: steps.theirs.groups === null ? 'in groups of rows of similar length' : 'row by row',
 		seedTable: seedTable(reference, epochs),
 		costTable: costTable(steps, epochs),
 		machine: machines([...Object.values(steps), ...epochs.flatMap(({ ours, theirs = ours }) => [ours, theirs])]),
@@ -75,14 +77,14 @@ function draw(data) {
 	}
 }
 
-function gapTable({ ours, theirs, grouped }, measured, yardstick) {
+function gapTable({ ours, theirs, again }, measured, yardstick) {
 	const accuracy = (result) => result.evaluations.at(-1).eval_accuracy.toFixed(4);
 	const at = ({ gap: value, index }, what) => `${gap(value)} (${what} ${index + 1})`;
 	const row = (name, show) => [name, show(measured), show(yardstick)];
 	return table(
 		['largest gap', 'distiltune from Transformers', 'Transformers from itself'],
 		[
-			['start values of the head', gap(headGap(ours, theirs).gap), gap(headGap(grouped, theirs).gap)],
+			['start values of the head', gap(headGap(ours, theirs).gap), gap(headGap(again, theirs).gap)],
 			row('learning rate, relative', ({ rate }) => gap(rate.gap)),
 			row('loss', (each) => at(each.loss, 'step')),
 			row('loss, mean over the steps', ({ meanLoss }) => gap(meanLoss)),
@@ -90,7 +92,7 @@ function gapTable({ ours, theirs, grouped }, measured, yardstick) {
 			row('validation loss at the end', ({ validationLoss }) => gap(validationLoss)),
 			row('difference of the two logits of a post at the end', ({ logOdds }) => at(logOdds, 'row')),
 			row('posts given another label', ({ otherLabels }) => String(otherLabels)),
-			[`accuracy at the end (Transformers: ${accuracy(theirs)})`, accuracy(ours), accuracy(grouped)],
+			[`accuracy at the end (Transformers: ${accuracy(theirs)})`, accuracy(ours), accuracy(again)],
 		],
 	);
 }
@@ -129,6 +131,8 @@ function seedTable(reference, epochs) {
 	return table(['seed', 'epoch', ...head.map((name) => `Transformers: ${name}`), ...head.map((name) => `distiltune: ${name}`)], [...rows, ...means]);
 }
 
+const grouped = ({ groups }) => (groups === null ? '' : ' in groups');
+
 function costTable(steps, epochs) {
 	const row = (name, { wallSeconds, peakRssBytes, loadAverage, pieces, date }) => [
 		name,
@@ -142,11 +146,11 @@ function costTable(steps, epochs) {
 		['run', 'seconds', 'peak memory, MB', 'load average', 'pieces', 'date'],
 		[
 			row('steps, distiltune', steps.ours),
-			row('steps, Transformers', steps.theirs),
-			row('steps, Transformers in groups', steps.grouped),
+			row(`steps, Transformers${grouped(steps.theirs)}`, steps.theirs),
+			row('steps, Transformers again', steps.again),
 			...epochs.flatMap(({ seed, ours, theirs }) => [
 				row(`epochs, distiltune, seed ${seed}`, ours),
-				...(theirs === undefined ? [] : [row(`epochs, Transformers${theirs.splitByLength ? ' in groups' : ''}, seed ${seed}`, theirs)]),
+				...(theirs === undefined ? [] : [row(`epochs, Transformers${grouped(theirs)}, seed ${seed}`, theirs)]),
 			]),
 		],
 	);

@@ -8,7 +8,7 @@ OPTIONS.json holds
   seed          of head, order of rows and dropout
   maxSteps      steps on the schedule, -1 for 3 epochs
   loggingSteps  as in TrainingArguments
-  splitByLength whether a batch is computed in groups of rows of similar length
+  groups        how a batch is computed: null for at once, "similar" in groups of rows of similar length, "alone" row by row
   machine       noted in the result
   work          folder for checkpoints, removed at the end
   result        file for the result; the start values of the head are written to `head`, float32, as they lie in memory
@@ -22,6 +22,7 @@ import resource
 import shutil
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy
@@ -63,6 +64,10 @@ def similar(lengths):
             limit = max(SHORT, 1.5 * lengths[position])
         groups[-1].append(position)
     return groups
+
+
+def alone(lengths):
+    return [[position] for position in range(len(lengths))]
 
 
 class Record:
@@ -115,6 +120,10 @@ class RecordingTrainer(Trainer):
 class SplittingTrainer(RecordingTrainer):
     """The mean over the batch as the weighted sum of the means over its groups: the same loss and gradient with less padding."""
 
+    def __init__(self, groups, **kwargs):
+        super().__init__(**kwargs)
+        self.groups = groups
+
     def loss_and_gradient(self, model, inputs, num_items_in_batch):
         model.train()
         total = torch.zeros(())
@@ -132,7 +141,7 @@ class SplittingTrainer(RecordingTrainer):
     def parts(self, model, inputs):
         """For each group its share of the batch's loss, its logits and its rows of the batch."""
         mask = inputs["attention_mask"]
-        for group in similar(mask.sum(1).tolist()):
+        for group in self.groups(mask.sum(1).tolist()):
             longest = int(mask[group].sum(1).max())
             part = {"input_ids": inputs["input_ids"][group, :longest], "attention_mask": mask[group, :longest]}
             loss, logits = model(**part, labels=inputs["labels"][group])[:2]
@@ -173,8 +182,10 @@ def main():
         record.logits = result.predictions.tolist()
         return {"accuracy": float((result.predictions.argmax(-1) == result.label_ids).mean())}
 
-    trainer = (SplittingTrainer if options["splitByLength"] else RecordingTrainer)(
-        record,
+    groups = {None: None, "similar": similar, "alone": alone}[options["groups"]]
+    kind = RecordingTrainer if groups is None else partial(SplittingTrainer, groups)
+    trainer = kind(
+        record=record,
         model=model, args=arguments, data_collator=DataCollatorWithPadding(tokenizer), callbacks=[SaveRecord(record)],
         train_dataset=[{**row, "row": index} for index, row in enumerate(train)], eval_dataset=held, compute_metrics=measure,
     )

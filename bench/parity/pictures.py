@@ -32,7 +32,7 @@ def steps(data, path):
     top.set(ylabel="training loss", title=f"{len(at)} steps, dropout 0, the same rows in the same order")
     top.legend()
     bottom.semilogy(at, data["gap"], color=OURS, linewidth=1.1, label="distiltune from Transformers")
-    bottom.semilogy(at, data["yardstick"], color=AGAIN, linewidth=1.1, label="Transformers from itself, batches computed in groups")
+    bottom.semilogy(at, data["yardstick"], color=AGAIN, linewidth=1.1, label="Transformers from itself")
     bottom.set(xlabel="step", ylabel="gap of the loss")
     bottom.legend(loc="upper center", bbox_to_anchor=(0.5, 1.2), ncols=2)
     save(figure, path)

@@ -16,12 +16,19 @@ const model = join(root, 'models', 'minilm-l6');
 const examples = join(root, 'examples', 'depression');
 const [train, held] = [join(examples, 'train.csv'), join(examples, 'eval.csv')];
 
-/** Part a: the first steps without dropout; Transformers twice, the second time with its batches computed in groups, as the yardstick. */
-export function stepStages(steps) {
+/**
+ * How Transformers computes each batch: at once, as Trainer does, or with `splitByLength` in groups of rows of similar length, which leaves
+ * the mean over its rows as it is. `again` is another way to the same numbers, the yardstick of part a.
+ */
+const ways = (splitByLength) => (splitByLength ? { groups: 'similar', again: 'alone' } : { groups: null, again: 'similar' });
+
+/** Part a: the first steps without dropout; Transformers twice, the second time as the yardstick. */
+export function stepStages(steps, splitByLength) {
 	const common = { part: 'a', seed: 42, dropout: 0, maxSteps: steps, loggingSteps: 1 };
+	const { groups, again } = ways(splitByLength);
 	return {
-		theirs: { ...common, name: 'steps-theirs', side: 'theirs', splitByLength: false },
-		grouped: { ...common, name: 'steps-theirs-grouped', side: 'theirs', splitByLength: true },
+		theirs: { ...common, name: 'steps-theirs', side: 'theirs', groups },
+		again: { ...common, name: 'steps-theirs-again', side: 'theirs', groups: again },
 		ours: { ...common, name: 'steps-ours', side: 'ours' },
 	};
 }
@@ -29,7 +36,7 @@ export function stepStages(steps) {
 /** Part b: the guide's three epochs with dropout. */
 export function epochStage(side, seed, splitByLength) {
 	const common = { part: 'b', name: `epochs-${side}-${seed}`, side, seed, dropout: null, maxSteps: -1, loggingSteps: 500 };
-	return side === 'theirs' ? { ...common, splitByLength } : common;
+	return side === 'theirs' ? { ...common, groups: ways(splitByLength).groups } : common;
 }
 
 /** The stored result of a stage, or undefined. */
