@@ -59,6 +59,42 @@ test('keys this package does not read are kept, those about another place are no
 	expect(written).not.toHaveProperty('torch_dtype');
 });
 
+test('a checkpoint of Transformers 4.18 says the same as one of 5.23, but for the names of its two classes', async () => {
+	const { labels, extra, ...five } = await readConfig(fileURLToPath(new URL('fixtures/reference/checkpoint/checkpoint-12/', import.meta.url)));
+	// As 4.18 saves a classifier after training: no id2label where both labels have their default names, torch_dtype, the keys of the hub.
+	const four = {
+		_name_or_path: 'distilbert-base-uncased',
+		activation: 'gelu',
+		architectures: ['DistilBertForSequenceClassification'],
+		attention_dropout: 0.1,
+		dim: 16,
+		dropout: 0.1,
+		hidden_dim: 32,
+		initializer_range: 0.5,
+		max_position_embeddings: 64,
+		model_type: 'distilbert',
+		n_heads: 2,
+		n_layers: 2,
+		pad_token_id: 0,
+		problem_type: 'single_label_classification',
+		qa_dropout: 0.1,
+		seq_classif_dropout: 0.2,
+		sinusoidal_pos_embds: false,
+		tie_weights_: true,
+		torch_dtype: 'float32',
+		transformers_version: '4.18.0',
+		vocab_size: 300,
+	};
+	expect(parseConfig(four)).toMatchObject({ ...five, labels: ['LABEL_0', 'LABEL_1'] });
+	expect(labels).toEqual(['control', 'depression']);
+	expect(extra).not.toHaveProperty('dtype');
+	expect(parseConfig({ ...four, problem_type: null, architectures: ['DistilBertForMaskedLM'] })).toMatchObject({
+		...five,
+		problemType: null,
+		labels: ['LABEL_0', 'LABEL_1'],
+	});
+});
+
 test("BERT's keys are understood", () => {
 	const bert = {
 		model_type: 'bert',
