@@ -1,4 +1,5 @@
 /** distiltune data check */
+import { excerpt, inWords, percent } from '../data/check/text.js';
 import { Dataset } from '../dataset.js';
 import type { CheckedData, DataReport, Example, Finding, Repairs } from '../index.js';
 import type { Output } from './output.js';
@@ -32,14 +33,13 @@ function reportInWords({ verdict, data, against, findings, repairs }: DataReport
 	].join('\n\n');
 }
 
-const number = (value: number): string => Math.round(value).toLocaleString('en-US');
-const percent = (share: number): string => `${(100 * share).toFixed(1)}%`;
+const number = (value: number): string => inWords(Math.round(value));
 /** More labels than anyone reads. */
 const LABELS_SHOWN = 20;
 
 function dataInWords({ source, rows, labels, lengths }: CheckedData): string {
 	const entries = Object.entries(labels);
-	const named = entries.slice(0, LABELS_SHOWN).map(([label, count]) => `${label} ${number(count)} (${percent(count / rows)})`);
+	const named = entries.slice(0, LABELS_SHOWN).map(([label, count]) => `${excerpt(label)} ${number(count)} (${percent(count / rows)})`);
 	if (entries.length > LABELS_SHOWN) named.push(`and ${number(entries.length - LABELS_SHOWN)} labels more`);
 	const cut = lengths.truncated.map(({ maxLength, share }) => `${percent(share)} at ${maxLength}`);
 	const counted = `${lengths.countedBy.startsWith('estimated') ? '' : 'counted by '}${lengths.countedBy}`;

@@ -50,7 +50,7 @@ export async function* elements(chunks: AsyncIterable<Buffer>, origin: Origin): 
 				start = at;
 				line = scanner.line;
 			} else if (role === Role.After) {
-				yield { bytes: Buffer.concat([...pieces, chunk.subarray(start, at)]), line };
+				yield { bytes: withoutTrailingSpace(Buffer.concat([...pieces, chunk.subarray(start, at)])), line };
 				inside = false;
 				pieces = [];
 				length = 0;
@@ -62,6 +62,12 @@ export async function* elements(chunks: AsyncIterable<Buffer>, origin: Origin): 
 		if (length > MAX_ROW_BYTES) throw rowError('ROW_TOO_LONG', origin, line, 'the row is longer than 16 MB');
 	}
 	scanner.end();
+}
+
+function withoutTrailingSpace(bytes: Buffer): Buffer {
+	let end = bytes.length;
+	while (isSpace(bytes[end - 1] as number)) end -= 1;
+	return bytes.subarray(0, end);
 }
 
 class Scanner {

@@ -68,11 +68,12 @@ export interface Origin {
 	readonly unit: 'Line' | 'Row' | 'File';
 }
 
-const at = (origin: Origin, line: number): string => `${origin.unit} ${line} of ${origin.name}`;
+/** Where a row is, as the sentence about it begins. */
+export const placeOf = (origin: Origin, line: number): string => `${origin.unit} ${line} of ${origin.name}: `;
 
 /** A refusal that belongs to one row. */
 export function rowError(code: string, origin: Origin, line: number, sentence: string, hint?: string): DataError {
-	return new DataError(code, `${at(origin, line)}: ${sentence}`, { file: origin.name, line, hint });
+	return new DataError(code, placeOf(origin, line) + sentence, { file: origin.name, line, hint });
 }
 
 /** The text of a row, or why it has none. */

@@ -6,7 +6,7 @@
 
 import { DataError } from '../../errors.js';
 import { sortedLabels } from '../labels.js';
-import { findingsOf, inWords, rowsShown } from './findings.js';
+import { findingsOf, rowsShown } from './findings.js';
 import { GiveawayTally } from './giveaway.js';
 import { LabelIndex } from './labels.js';
 import type { TokenCounter } from './lengths.js';
@@ -15,7 +15,7 @@ import { Rows } from './rows.js';
 import { findSame } from './same.js';
 import { contentOf, type Side, type Walkable, walkSide } from './side.js';
 import type { Example } from './tally.js';
-import { excerpt, normalised, wordsOf } from './text.js';
+import { excerpt, inWords, normalised, wordsOf } from './text.js';
 
 export interface Checked {
 	readonly report: DataReport;
@@ -35,11 +35,16 @@ export async function checkData(data: Walkable, against: Walkable | undefined, c
 	const words = new GiveawayTally(first.words.candidates());
 	const wanted = rowsShown(same);
 	const texts = new Map<number, Pick<Example, 'text' | 'file'>>();
-	for (const side of sides)
-		await walkAgain(side, side === first ? words : undefined, wanted, texts, (row) => [
-			labels.sets[rows.label.at(row)] ?? [],
-			labels.nameOf(rows.label.at(row)),
-		]);
+	for (const side of sides) {
+		const wantedHere = [...wanted].filter((row) => row >= side.first && row < side.end).length;
+		const counting = side === first && !words.isEmpty;
+		if (wantedHere === 0 && !counting) continue;
+		for await (const { row, line, text, file } of textsOf(side)) {
+			if (wanted.has(row)) texts.set(row, { text: excerpt(text), file });
+			const set = rows.label.at(row);
+			if (counting) words.add(new Set(wordsOf(normalised(text))), labels.sets[set] ?? [], line, text, labels.nameOf(set));
+		}
+	}
 	const giveaways = words.found(
 		Array.from(labels.names, (_, label) => first.labelRows[label] ?? 0),
 		first.end,
@@ -50,29 +55,20 @@ export async function checkData(data: Walkable, against: Walkable | undefined, c
 	return { report: { verdict: verdictOf(findings), data: checked as CheckedData, against: checkedAgainst, findings }, rows, sides };
 }
 
-/** Fetches the texts wanted and counts words, where there are any to fetch or count. */
-async function walkAgain(
-	{ data, first, end }: Side,
-	words: GiveawayTally | undefined,
-	wanted: ReadonlySet<number>,
-	texts: Map<number, Pick<Example, 'text' | 'file'>>,
-	labelsOf: (row: number) => readonly [labels: readonly number[], names: string],
-): Promise<void> {
-	const counting = words !== undefined && !words.isEmpty;
-	let left = [...wanted].filter((row) => row >= first && row < end).length;
+/** The texts of a second walk, by the numbers the first gave them. */
+async function* textsOf({ data, first, end, endedBy }: Side): AsyncGenerator<{ row: number; line: number; text: string; file: string | undefined }> {
 	let row = first;
-	if (!counting && left === 0) return;
-	// The end of the first walk is that of the second: what comes after it was not read, or has been added since.
-	for await (const each of data.walk({ onNotUtf8: () => {} })) {
-		const read = each instanceof DataError ? each : contentOf(each, data.origin);
-		if (read instanceof DataError) continue;
-		if (wanted.has(row)) {
-			texts.set(row, { text: excerpt(read.text), file: read.file });
-			left -= 1;
+	try {
+		for await (const each of data.walk({ onNotUtf8: () => {} })) {
+			const read = each instanceof DataError ? each : contentOf(each, data.origin);
+			if (read instanceof DataError) continue;
+			yield { row, line: read.line, text: read.text, file: read.file };
+			row += 1;
+			if (row === end) return; // what has been added since was not checked
 		}
-		if (counting) words.add(new Set(wordsOf(normalised(read.text))), labelsOf(row)[0], read.line, read.text, labelsOf(row)[1]);
-		row += 1;
-		if (row === end || (left === 0 && !counting)) return;
+	} catch (error) {
+		// What ended the first walk may end the second a few rows earlier: a parser throws away what it has read ahead.
+		if (!(error instanceof DataError) || endedBy === undefined) throw error;
 	}
 }
 

@@ -25,11 +25,11 @@ const utf8 = new TextDecoder('utf-8', { fatal: true });
 
 /** Characters a byte of UTF-8 beyond ASCII may have been taken for. */
 const RUN = /[\u0080-\u00ff€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ]{2,}/g;
-const LATIN_LEAD = /^(?:Ã|Â|â€|ðŸ)/;
+const LATIN_LEAD = /^(?:Ã|Â|â[€\u0080]|ð[Ÿ\u009f])/;
 const OTHER_SCRIPT = /^(?:\p{Script=Cyrillic}{3,}|\p{Script=Greek}{3,}|\p{Script=Arabic}{3,}|\p{Script=Hebrew}{3,})$/u;
 
 /**
- * Mojibake is UTF-8 that was read as Windows-1252: "cafÃ©" for "café". Runs that are valid UTF-8 as a whole are read again, but only
+ * Mojibake is UTF-8 that was read as Windows-1252 or Latin-1: "cafÃ©" for "café". Runs that are valid UTF-8 as a whole are read again, but only
  * in a text where one leaves no doubt: it begins as Latin letters, punctuation and emoji do (Ã, Â, â€, ðŸ) and stands not after a
  * capital (as in "IRMÃ”"), or it becomes three letters or more of one script.
  */

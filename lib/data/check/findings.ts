@@ -7,7 +7,7 @@ import type { Rows } from './rows.js';
 import type { Pair, Pairs, Same } from './same.js';
 import { DEFAULT_MAX_LENGTH, type Side } from './side.js';
 import { EXAMPLES_SHOWN, type Example, LINES_SHOWN, Tally } from './tally.js';
-import { normalised } from './text.js';
+import { inWords, normalised, percent } from './text.js';
 
 export interface Material {
 	readonly rows: Rows;
@@ -46,8 +46,6 @@ const SENTENCES: Partial<Readonly<Record<FindingCode, string>>> = {
 	TEXT_BOM: 'hold a byte order mark',
 };
 
-export const inWords = (count: number): string => count.toLocaleString('en-US');
-export const percent = (share: number): string => (share > 0 && share < 0.001 ? 'under 0.1%' : `${(100 * share).toFixed(1).replace(/\.0$/, '')}%`);
 const rowsInWords = (count: number): string => (count === 1 ? '1 row' : `${inWords(count)} rows`);
 const quoted = (names: readonly string[]): string =>
 	names
@@ -135,7 +133,7 @@ function* leakFindings(material: Material, first: Side, second: Side): Generator
 	const { leaks, leaked, leakedWithOtherLabel, likeLeaks } = material.same;
 	const ofSecond = (count: number) => `${rowsInWords(count)} of ${second.data.origin.name} (${percent(count / (second.end - second.first))})`;
 	if (leaks.count > 0) {
-		const otherwise = leakedWithOtherLabel === 0 ? '' : `; ${inWords(leakedWithOtherLabel)} of them with a label they do not have here`;
+		const otherwise = leakedWithOtherLabel === 0 ? '' : `; ${inWords(leakedWithOtherLabel)} of them with another label`;
 		const message = `${ofSecond(leaked)} stand in ${first.data.origin.name} too, case and spacing aside, in ${rowsInWords(leaks.count)} there${otherwise}`;
 		yield finding('LEAK', first, message, shown(material, leaks));
 	}
@@ -159,7 +157,7 @@ function* labelFindings({ labels }: Material, side: Side): Generator<Finding> {
 	);
 	for (const names of spellings.values())
 		if (names.length > 1) yield finding('LABEL_SPELLING', side, `The labels ${quoted(names)} differ in case or spacing only`);
-	if (found.length < 2 || labels.overflowed) return;
+	if (found.length < 2 || labels.overflowed || areMeasurements(found.map(({ name }) => name))) return;
 	const rare = found.filter(({ rows }) => rows < FEW_ROWS);
 	if (rare.length > 0) {
 		yield finding(
@@ -177,6 +175,10 @@ function* labelFindings({ labels }: Material, side: Side): Generator<Finding> {
 		`${JSON.stringify(most.name)} has ${inWords(times)} times the rows of ${JSON.stringify(least.name)}: ${inWords(most.rows)} against ${inWords(least.rows)}`,
 	);
 }
+
+/** Values to be predicted as numbers, not classes: many, and fractions among them. */
+const areMeasurements = (names: readonly string[]): boolean =>
+	names.length > 20 && names.every((name) => Number.isFinite(Number(name))) && names.some((name) => !Number.isInteger(Number(name)));
 
 function* otherLabels({ labels }: Material, first: Side, second: Side): Generator<Finding> {
 	const only = (here: Side, there: Side) =>

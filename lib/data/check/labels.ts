@@ -1,5 +1,6 @@
 /** Labels as a check meets them: each by an index, and each set of labels a row may have by another. */
 import { type FileRow, labelOf, type Origin } from '../row.js';
+import { excerpt } from './text.js';
 
 /** More are no classes: all that come after are taken together. */
 export const MAX_LABEL_SETS = 10_000;
@@ -27,8 +28,9 @@ export class LabelIndex {
 		return this.sets.length - 1;
 	}
 
+	/** A set in words, for people. */
 	nameOf(set: number): string {
-		return (this.sets[set] ?? []).map((label) => this.names[label]).join(', ');
+		return excerpt((this.sets[set] ?? []).map((label) => this.names[label]).join(', '));
 	}
 
 	#indexOf(label: string): number {

@@ -5,7 +5,7 @@ export type Oddity = 'TEXT_EMPTY' | 'TEXT_WITHOUT_WORDS' | 'TEXT_UNBROKEN' | 'TE
 /** About eight times what a model reads. */
 const VERY_LONG = 20_000;
 /** Longer than words of any language that parts them: hashes, base64, keys. */
-const UNBROKEN = /[!-~]{120,}/;
+const UNBROKEN = /[!-~]{120}/;
 const LINK = /^(?:https?:\/\/|www\.)/i;
 
 /** The first that holds. */

@@ -1,7 +1,7 @@
 /** One data set, walked once: what is counted on the way, and what is remembered of each row. */
 import { DataError } from '../../errors.js';
 import type { Format, Reading } from '../reading.js';
-import { type Columns, type FileRow, type Origin, textOf } from '../row.js';
+import { type Columns, type FileRow, type Origin, placeOf, textOf } from '../row.js';
 import { troublesOf } from './encoding.js';
 import { WordTally } from './giveaway.js';
 import { type LabelIndex, labelsOf } from './labels.js';
@@ -9,7 +9,7 @@ import { LengthTally, type TokenCounter } from './lengths.js';
 import { oddityOf } from './odd.js';
 import { Mark, type Rows } from './rows.js';
 import { sign } from './signature.js';
-import { Tally } from './tally.js';
+import { type Example, Tally } from './tally.js';
 import { digestOf, normalised, wordsOf } from './text.js';
 
 /** Data that can be walked again and again, rows that are none included. */
@@ -44,10 +44,8 @@ export const DEFAULT_MAX_LENGTH = 512;
 /** Texts whose tokens are counted at once. */
 const AT_ONCE = 512;
 
-interface Waiting {
-	readonly line: number;
+interface Waiting extends Pick<Example, 'line' | 'label' | 'file'> {
 	readonly text: string;
-	readonly file: string | undefined;
 }
 
 /** Walks the data and remembers its rows. Throws where there is none that can be read. */
@@ -72,10 +70,10 @@ export async function walkSide(data: Walkable, rows: Rows, labels: LabelIndex, c
 	let measured = Promise.resolve();
 	const measure = async (texts: readonly Waiting[]) => {
 		const counts = await counter.count(texts.map(({ text }) => text));
-		for (const [index, { line, text, file }] of texts.entries()) {
+		for (const [index, { line, text, label, file }] of texts.entries()) {
 			const tokens = counts[index] as number;
 			lengths.add(tokens);
-			if (tokens > DEFAULT_MAX_LENGTH) tally('TEXT_TRUNCATED').add(line, text, { file });
+			if (tokens > DEFAULT_MAX_LENGTH) tally('TEXT_TRUNCATED').add(line, text, { label, file });
 		}
 	};
 	const measureWaiting = async () => {
@@ -90,7 +88,10 @@ export async function walkSide(data: Walkable, rows: Rows, labels: LabelIndex, c
 			const read = row instanceof DataError ? row : contentOf(row, origin);
 			if (read instanceof DataError) {
 				unreadable ??= read;
-				tally('ROW_UNREADABLE').add(read.line ?? 0, read.message, { file: read.file === origin.name ? undefined : read.file });
+				const line = read.line ?? 0;
+				tally('ROW_UNREADABLE').add(line, read.message.replace(placeOf(origin, line), ''), {
+					file: read.file === origin.name ? undefined : read.file,
+				});
 				continue;
 			}
 			const { line, text, file } = read;
@@ -102,7 +103,7 @@ export async function walkSide(data: Walkable, rows: Rows, labels: LabelIndex, c
 			for (const code of [oddityOf(text), ...troublesOf(text)]) if (code !== undefined) tally(code).add(line, text, shown);
 			const found = new Set(wordsOf(plain));
 			for (const label of labels.sets[set] ?? []) words.add(found, label);
-			waiting.push({ line, text, file });
+			waiting.push({ line, text, ...shown });
 			if (waiting.length === AT_ONCE) await measureWaiting();
 		}
 	} catch (error) {

@@ -16,6 +16,9 @@ export function digestOf(text: string): { readonly first: number; readonly secon
 	return { first: digest.readUInt32LE(0), second: digest.readUInt32LE(4) };
 }
 
+export const inWords = (count: number): string => count.toLocaleString('en-US');
+export const percent = (share: number): string => (share > 0 && share < 0.001 ? 'under 0.1%' : `${(100 * share).toFixed(1).replace(/\.0$/, '')}%`);
+
 const EXCERPT_LENGTH = 90;
 
 /** A text's beginning on one line, without what a terminal might obey. */
