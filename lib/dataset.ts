@@ -2,28 +2,20 @@
 import { createHash } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 
-import { checkedUtf8, fileBytes } from './data/bytes.js';
-import { readCsv } from './data/csv.js';
-import { type FileReader, readerFor } from './data/file.js';
-import { readJsonl } from './data/jsonl.js';
+import { checkData } from './data/check/check.js';
+import { estimate, type TokenCounter } from './data/check/lengths.js';
+import { repair } from './data/check/repair.js';
+import type { DataReport } from './data/check/report.js';
+import { csv, folder, formatOf, jsonl, parquet, tsv } from './data/file.js';
 import { sortedLabels } from './data/labels.js';
-import {
-	type Columns,
-	type DatasetRow,
-	type FileRow,
-	type Fingerprint,
-	labelOf,
-	type Origin,
-	type Row,
-	type RowSource,
-	rowError,
-	textOf,
-} from './data/row.js';
+import type { Format, Reading } from './data/reading.js';
+import { type DatasetRow, type FileRow, type Fingerprint, labelOf, type Origin, type Row, type RowSource, rowError, textOf } from './data/row.js';
 import { heldBack, type SplitOptions } from './data/split.js';
-import { ConfigError, DataError } from './errors.js';
+import { ConfigError, DataError, ModelError, RuntimeUnavailableError } from './errors.js';
 import { loadBase } from './runtime/load.js';
+import { Tokenizer } from './tokenizer.js';
 
-/** A .csv or .jsonl file by path or file URL, a Dataset, or rows. */
+/** A file or folder of rows by path or file URL, a Dataset, or rows. */
 export type DataInput = string | URL | Dataset | Iterable<Row> | AsyncIterable<Row>;
 
 export interface DatasetOptions {
@@ -31,6 +23,15 @@ export interface DatasetOptions {
 	readonly textColumn?: string;
 	/** @default 'label' */
 	readonly labelColumn?: string;
+	/** Most bytes that may come out of what is compressed. @default 64 GiB of gzip, 4 GiB of Parquet */
+	readonly maxDecodedBytes?: number | undefined;
+}
+
+export interface CheckOptions {
+	/** Model whose tokenizer counts tokens, by name or folder. @default minilm-l6 where it is found, else tokens are estimated from words */
+	readonly model?: string | undefined;
+	/** File the repaired rows go to, in the format of this data; JSON lines (.jsonl) where that is no file of text. @default none */
+	readonly fix?: string | undefined;
 }
 
 export interface DatasetStats {
@@ -42,54 +43,77 @@ export interface DatasetStats {
 	readonly characters: { readonly min: number; readonly mean: number; readonly max: number };
 }
 
-/** How the rows come in: bytes hashed on the way, or rows already in memory. */
-type Reader = (hash: (bytes: string | Uint8Array) => void) => AsyncIterable<FileRow | DataError>;
+/** How the rows come in. */
+type Walk = (asked: Pick<Reading, 'hash' | 'onNotUtf8' | 'keep'>) => AsyncIterable<FileRow | DataError>;
+
+/** What a check is told of the data besides. */
+interface Kind {
+	readonly format: Format['name'] | undefined;
+	readonly columns: { readonly text: string; readonly label: string };
+}
+
+const IN_MEMORY: Origin = { name: 'rows in memory', unit: 'Row' };
+const MEMORY_COLUMNS = { text: 'text', label: 'label' };
 
 export class Dataset implements RowSource {
 	readonly source: string;
 	readonly #origin: Origin;
-	readonly #read: Reader;
+	readonly #walk: Walk;
+	readonly #kind: Kind;
 	#fingerprint: Fingerprint | undefined;
 
-	private constructor(origin: Origin, read: Reader) {
+	private constructor(origin: Origin, walk: Walk, kind: Kind = { format: undefined, columns: MEMORY_COLUMNS }) {
 		this.source = origin.name;
 		this.#origin = origin;
-		this.#read = read;
+		this.#walk = walk;
+		this.#kind = kind;
 	}
 
-	/** Rows of a CSV file with a header. Nothing is read yet. */
+	/** Rows of a CSV file with a header, or of a TSV file (.tsv), gzip or not (.gz). Nothing is read yet. */
 	static fromCsv(file: string | URL, options: DatasetOptions = {}): Dataset {
-		return Dataset.#fromFile(pathOf(file), readCsv, columnsOf(options));
+		const path = pathOf(file);
+		return Dataset.#fromFile(path, /\.tsv(\.gz)?$/i.test(path) ? tsv : csv, options);
 	}
 
-	/** Rows of a file with one JSON object a line. Nothing is read yet. */
+	/** Rows of a file with one JSON object a line, gzip or not (.gz). Nothing is read yet. */
 	static fromJsonl(file: string | URL, options: DatasetOptions = {}): Dataset {
-		return Dataset.#fromFile(pathOf(file), readJsonl, columnsOf(options));
+		return Dataset.#fromFile(pathOf(file), jsonl, options);
+	}
+
+	/** Rows of a Parquet file: texts from a column of strings, labels from one of strings, numbers, booleans or lists. Nothing is read yet. */
+	static fromParquet(file: string | URL, options: DatasetOptions = {}): Dataset {
+		return Dataset.#fromFile(pathOf(file), parquet, options);
+	}
+
+	/** Rows of a folder with a folder for each label: FOLDER/LABEL/*.txt. Nothing is read yet. */
+	static fromFolder(path: string | URL): Dataset {
+		return Dataset.#fromFile(pathOf(path), folder, {});
 	}
 
 	/** Rows from memory; what can be walked only once is kept on the first walk. */
 	static fromArray(rows: Iterable<Row> | AsyncIterable<Row>): Dataset {
 		let kept: readonly Row[] | undefined = Array.isArray(rows) ? rows : undefined;
-		return new Dataset({ name: 'rows in memory', unit: 'Row' }, async function* (hash) {
+		return new Dataset(IN_MEMORY, async function* ({ hash }) {
 			kept ??= await collect(rows);
 			for (const [index, row] of kept.entries()) {
-				hash(`${JSON.stringify([row?.text, row?.label])}\n`);
+				hash?.(`${JSON.stringify([row?.text, row?.label])}\n`);
 				yield { line: index + 1, text: row?.text, label: row?.label };
 			}
 		});
 	}
 
-	/** Whatever a `DataInput` may be; a file's kind is told by its ending. */
+	/** Whatever a `DataInput` may be; a file's kind is told by its ending, also before .gz. Throws FORMAT_UNKNOWN. */
 	static from(input: DataInput, options: DatasetOptions = {}): Dataset {
 		if (input instanceof Dataset) return input;
 		if (typeof input !== 'string' && !(input instanceof URL)) return Dataset.fromArray(input);
 		const path = pathOf(input);
-		return Dataset.#fromFile(path, readerFor(path), columnsOf(options));
+		return Dataset.#fromFile(path, formatOf(path), options);
 	}
 
-	static #fromFile(path: string, reader: FileReader, columns: Columns): Dataset {
-		const origin: Origin = { name: path, unit: 'Line' };
-		return new Dataset(origin, (hash) => reader(checkedUtf8(hashed(fileBytes(path), hash), path), columns, origin));
+	static #fromFile(path: string, format: Format, { textColumn = 'text', labelColumn = 'label', maxDecodedBytes }: DatasetOptions): Dataset {
+		const columns = { text: textColumn, label: labelColumn };
+		const walk: Walk = (asked) => format.rows(path, { columns, maxDecodedBytes, ...asked });
+		return new Dataset({ name: path, unit: format.unit }, walk, { format: format.name, columns });
 	}
 
 	get fingerprint(): Fingerprint | undefined {
@@ -100,10 +124,10 @@ export class Dataset implements RowSource {
 	async *[Symbol.asyncIterator](): AsyncGenerator<DatasetRow> {
 		const sha256 = createHash('sha256');
 		let rows = 0;
-		for await (const row of this.#read((bytes) => sha256.update(bytes))) {
+		for await (const row of this.#walk({ hash: (bytes) => sha256.update(bytes) })) {
 			if (row instanceof DataError) throw row;
 			rows += 1;
-			yield { text: textOf(row, this.#origin), label: labelOf(row, this.#origin), line: row.line };
+			yield { text: textOf(row, this.#origin), label: labelOf(row, this.#origin), line: row.line, file: row.file };
 		}
 		if (rows === 0) throw new DataError('NO_ROWS', `There is no row in ${this.source}`, { file: this.source });
 		this.#fingerprint = { source: this.source, rows, sha256: sha256.digest('hex') };
@@ -129,6 +153,39 @@ export class Dataset implements RowSource {
 			train: Dataset.fromArray(rows.filter((_, row) => held[row] === 0)),
 			test: Dataset.fromArray(rows.filter((_, row) => held[row] === 1)),
 		};
+	}
+
+	/** The same rows without those that repeat an earlier one to the letter, label and all. Reads as it is walked; keeps a hash of each row. */
+	dedupe(): Dataset {
+		const walk = this.#walk;
+		return new Dataset(
+			this.#origin,
+			async function* (asked) {
+				const seen = new SeenRows();
+				for await (const row of walk(asked)) if (row instanceof DataError || seen.isNew(row)) yield row;
+			},
+			this.#kind,
+		);
+	}
+
+	/**
+	 * What is wrong or odd with the rows, alone or against other data that is to measure what was learned from these. Reads both twice.
+	 * Throws where data cannot be read at all; rows that cannot be are among the findings.
+	 */
+	async check(other?: DataInput, { model, fix }: CheckOptions = {}): Promise<DataReport> {
+		const { text, label } = this.#kind.columns;
+		const against = other === undefined ? undefined : Dataset.from(other, { textColumn: text, labelColumn: label }).#walkable;
+		const { counter, dispose } = await tokenCounter(model);
+		try {
+			const checked = await checkData(this.#walkable, against, counter);
+			return fix === undefined ? checked.report : { ...checked.report, repairs: await repair(checked, fix) };
+		} finally {
+			dispose();
+		}
+	}
+
+	get #walkable() {
+		return { origin: this.#origin, walk: this.#walk, ...this.#kind };
 	}
 
 	async stats(): Promise<DatasetStats> {
@@ -159,17 +216,37 @@ function pathOf(file: string | URL): string {
 	throw new ConfigError('OPTIONS_INVALID', `Expected the address of data to be a file: URL, got ${file.href}`, { hint: 'download the file first' });
 }
 
-const columnsOf = ({ textColumn = 'text', labelColumn = 'label' }: DatasetOptions): Columns => ({ text: textColumn, label: labelColumn });
-
-async function* hashed(chunks: AsyncIterable<Buffer>, hash: (bytes: Uint8Array) => void): AsyncGenerator<Buffer> {
-	for await (const chunk of chunks) {
-		hash(chunk);
-		yield chunk;
-	}
-}
-
 async function collect<T>(rows: Iterable<T> | AsyncIterable<T>): Promise<T[]> {
 	const all: T[] = [];
 	for await (const row of rows) all.push(row);
 	return all;
+}
+
+/** Hashes of rows, in many sets: one holds 16 million entries at most. */
+class SeenRows {
+	readonly #sets = Array.from({ length: 256 }, () => new Set<string>());
+
+	isNew({ text, label }: FileRow): boolean {
+		const digest = createHash('sha256')
+			.update(JSON.stringify([text, label]))
+			.digest();
+		const set = this.#sets[digest[0] as number] as Set<string>;
+		const before = set.size;
+		return set.add(digest.toString('latin1', 1, 13)).size > before;
+	}
+}
+
+/** What counts tokens: the tokenizer of the model that was asked for, else of the embedded body, else of none. */
+async function tokenCounter(model: string | undefined): Promise<{ counter: TokenCounter; dispose: () => void }> {
+	try {
+		const tokenizer = await Tokenizer.load(model ?? 'minilm-l6');
+		const count = async (texts: readonly string[]) => {
+			const { offsets } = await tokenizer.encodeBatch(texts);
+			return offsets.subarray(1).map((end, row) => end - (offsets[row] as number));
+		};
+		return { counter: { name: model ?? 'minilm-l6', count }, dispose: () => tokenizer.dispose() };
+	} catch (error) {
+		if (model !== undefined || !(error instanceof ModelError || error instanceof RuntimeUnavailableError)) throw error;
+		return { counter: estimate, dispose: () => {} };
+	}
 }

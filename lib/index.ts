@@ -9,9 +9,12 @@ export {
 	type ThresholdOptions,
 	type TunedThreshold,
 } from './classifier.js';
+export type { Lengths } from './data/check/lengths.js';
+export type { CheckedData, DataReport, Finding, FindingCode, Repairs, Severity } from './data/check/report.js';
+export type { Example } from './data/check/tally.js';
 export type { Label, Row } from './data/row.js';
 export type { SplitOptions } from './data/split.js';
-export { type DataInput, Dataset, type DatasetOptions, type DatasetStats } from './dataset.js';
+export { type CheckOptions, type DataInput, Dataset, type DatasetOptions, type DatasetStats } from './dataset.js';
 export { AbortError, ConfigError, DataError, DistiltuneError, ModelError, RuntimeUnavailableError, TrainingError } from './errors.js';
 export type { Prediction, RankedLabel } from './model/predict.js';
 export type { TrainerConfig } from './options.js';

@@ -167,7 +167,9 @@ describe('any data', () => {
 	it('refuses what is missing, a folder, or of no known ending', async () => {
 		expect(await refusal(Dataset.from(join(folder, 'none.csv')))).toMatchObject({ code: 'FILE_NOT_FOUND' });
 		expect(await refusal(Dataset.fromCsv(folder))).toMatchObject({ code: 'FILE_NOT_REGULAR' });
-		expect(() => Dataset.from('rows.parquet')).toThrow('Expected rows.parquet to end in .csv or .jsonl, got .parquet');
+		expect(() => Dataset.from('rows.xlsx')).toThrow(
+			'Expected rows.xlsx to be a folder of labels or to end in one of .csv, .tsv, .jsonl, .ndjson, .json, .parquet, with or without .gz, got .xlsx',
+		);
 	});
 
 	it('walks an array, a generator and an async generator again and again', async () => {

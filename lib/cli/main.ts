@@ -21,8 +21,8 @@ const program = new Command('distiltune')
 	.configureOutput({ writeErr: () => {} })
 	.exitOverride();
 
-function verb(usage: string, description: string, example: string): Command {
-	return program
+function verb(usage: string, description: string, example: string, parent = program): Command {
+	return parent
 		.command(usage)
 		.description(description)
 		.option('--json', 'JSON on standard output')
@@ -40,7 +40,7 @@ addTrainingFlags(verb('train', 'Fine-tune a model', 'distiltune train --model mi
 );
 
 verb('eval <dir>', 'Measure a trained model', 'distiltune eval out --data eval.csv')
-	.requiredOption('--data <file>', 'rows to measure on (.csv or .jsonl)')
+	.requiredOption('--data <file>', 'rows to measure on')
 	.option(...textColumn)
 	.option(...labelColumn)
 	.option(...maxLength)
@@ -48,7 +48,7 @@ verb('eval <dir>', 'Measure a trained model', 'distiltune eval out --data eval.c
 	.action(async (folder: string, flags) => (await import('./eval.js')).evalVerb(folder, flags, new Output(flags)));
 
 verb('predict <dir> [texts...]', 'Classify texts', 'distiltune predict out "I feel fine"')
-	.option('--input <file>', 'texts from a .csv or .jsonl file; - for JSON lines on standard input')
+	.option('--input <file>', 'texts from a file; - for JSON lines on standard input')
 	.option('--output <file>', 'write JSON lines there instead')
 	.option('--strict', 'end at the first row that cannot be read')
 	.option(...textColumn)
@@ -57,10 +57,25 @@ verb('predict <dir> [texts...]', 'Classify texts', 'distiltune predict out "I fe
 	.action(async (folder: string, texts: string[], flags) => (await import('./predict.js')).predictVerb(folder, texts, flags, new Output(flags)));
 
 verb('tokenize <model> [texts...]', 'Show the tokens of texts, one JSON object a line', 'distiltune tokenize minilm-l6 "I feel fine"')
-	.option('--input <file>', 'texts from a .csv or .jsonl file; - for JSON lines on standard input')
+	.option('--input <file>', 'texts from a file; - for JSON lines on standard input')
 	.option(...textColumn)
 	.option(...maxLength)
 	.action(async (model: string, texts: string[], flags) => (await import('./tokenize.js')).tokenizeVerb(model, texts, flags, new Output(flags)));
+
+const data = program.command('data').description('Look at data before a model does');
+verb(
+	'check <file>',
+	'Say what is wrong or odd with rows, alone or against those to measure on',
+	'distiltune data check train.csv --against eval.csv',
+	data,
+)
+	.option('--against <file>', 'data that is to measure what is learned from <file>: rows in both are found')
+	.option('--fix <out>', 'write the rows that stay to a new file, in the format of <file>')
+	.option('--model <name>', 'count tokens as this model does (default: minilm-l6 where it is found, else an estimate)')
+	.option('--strict', 'exit code 1 where there is an error or a warning among the findings')
+	.option(...textColumn)
+	.option(...labelColumn)
+	.action(async (file: string, flags) => (await import('./data.js')).dataCheckVerb(file, flags, new Output(flags)));
 
 verb('setup [action]', 'Fetch libtorch into the cache; "setup clean" removes it', 'distiltune setup')
 	.option('--from <path>', 'take it from a wheel, a zip or a folder instead')

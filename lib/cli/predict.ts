@@ -1,9 +1,7 @@
 /** distiltune predict */
-
-import { open, rename, rm } from 'node:fs/promises';
-
 import { Classifier } from '../classifier.js';
 import { portions } from '../data/portions.js';
+import { openWholeFile } from '../data/whole-file.js';
 import { ConfigError, DataError } from '../errors.js';
 import { faceOf, type Output } from './output.js';
 import { type TextFlags, textsOf } from './texts.js';
@@ -18,7 +16,7 @@ export interface PredictFlags extends TextFlags {
 export async function predictVerb(folder: string, texts: readonly string[], flags: PredictFlags, output: Output): Promise<void> {
 	const wanted = textsOf(texts, flags, `distiltune predict ${folder} "I feel fine"`);
 	const classifier = await Classifier.load(folder, flags.threads === undefined ? {} : { threads: flags.threads });
-	const sink = flags.output === undefined ? undefined : await openSink(flags.output);
+	const sink = flags.output === undefined ? undefined : await openOutput(flags.output);
 	let failed = 0;
 	try {
 		for await (const part of portions(wanted)) {
@@ -45,27 +43,13 @@ export async function predictVerb(folder: string, texts: readonly string[], flag
 
 	async function write(value: unknown, words: string): Promise<void> {
 		if (sink === undefined) output.result(value, words);
-		else await sink.line(JSON.stringify(value));
+		else await sink.write(`${JSON.stringify(value)}\n`);
 	}
 }
 
-/** A file that is there whole or not at all. Throws OUTPUT_NOT_WRITABLE. */
-async function openSink(path: string) {
-	const temporary = `${path}.tmp-${process.pid}`;
-	const named = (cause: Error): never => {
-		throw new ConfigError('OUTPUT_NOT_WRITABLE', `Could not write ${path}: ${cause.message}`, { cause, hint: 'name another file with --output' });
-	};
-	const handle = await open(temporary, 'wx').catch(named);
-	return {
-		line: (text: string) => handle.appendFile(`${text}\n`).catch(named),
-		commit: async () => {
-			await handle.close();
-			await rename(temporary, path).catch(named);
-		},
-		/** After a commit there is nothing left to discard. */
-		discard: async () => {
-			await handle.close();
-			await rm(temporary, { force: true });
-		},
-	};
-}
+const openOutput = (path: string) =>
+	openWholeFile(
+		path,
+		(cause) =>
+			new ConfigError('OUTPUT_NOT_WRITABLE', `Could not write ${path}: ${cause.message}`, { cause, hint: 'name another file with --output' }),
+	);

@@ -1,27 +1,63 @@
-/** Files of rows: which reader fits, and texts alone for a model that is to label them. */
+/** Files of rows: which reader fits a path, and texts alone for a model that is to label them. */
+import { statSync } from 'node:fs';
 import { extname } from 'node:path';
 
 import { DataError } from '../errors.js';
-import { checkedUtf8, fileBytes } from './bytes.js';
-import { readCsv } from './csv.js';
+import { checkedUtf8 } from './bytes.js';
+import { csvReader } from './csv.js';
+import { readFolder } from './folder.js';
+import { readJson } from './json.js';
 import { readJsonl } from './jsonl.js';
-import { type Columns, type FileRow, type Origin, textOf } from './row.js';
+import { readParquet } from './parquet.js';
+import type { Format, RowReader } from './reading.js';
+import { type FileRow, type Origin, textOf } from './row.js';
+import { isGzip, storedText } from './stored.js';
 
-export type FileReader = (chunks: AsyncIterable<Buffer>, columns: Columns, origin: Origin) => AsyncGenerator<FileRow | DataError>;
+const GZIP_BYTES = 64 * 2 ** 30;
 
-/** The reader for a path's ending. */
-export function readerFor(path: string): FileReader {
-	const ending = extname(path).toLowerCase();
-	if (ending === '.csv') return readCsv;
-	if (ending === '.jsonl' || ending === '.ndjson') return readJsonl;
-	throw new DataError('FORMAT_UNKNOWN', `Expected ${path} to end in .csv or .jsonl, got ${ending === '' ? 'no ending' : ending}`, { file: path });
+export const csv = textFormat('CSV', csvReader(','));
+export const tsv = textFormat('TSV', csvReader('\t'));
+export const jsonl = textFormat('JSON lines', readJsonl);
+export const json = textFormat('JSON', readJson);
+export const parquet: Format = { name: 'Parquet', unit: 'Row', rows: readParquet };
+export const folder: Format = { name: 'folder', unit: 'File', rows: readFolder };
+
+const BY_ENDING: Readonly<Record<string, Format>> = {
+	'.csv': csv,
+	'.tsv': tsv,
+	'.jsonl': jsonl,
+	'.ndjson': jsonl,
+	'.json': json,
+	'.parquet': parquet,
+};
+
+/** The format a path's name tells, gzip aside; a folder without such a name holds a folder for each label. Throws FORMAT_UNKNOWN. */
+export function formatOf(path: string): Format {
+	const ending = extname(isGzip(path) ? path.slice(0, -'.gz'.length) : path).toLowerCase();
+	const format = BY_ENDING[ending];
+	if (format !== undefined) return format;
+	if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) return folder;
+	const known = Object.keys(BY_ENDING).join(', ');
+	const sentence = `Expected ${path} to be a folder of labels or to end in one of ${known}, with or without .gz, got ${ending === '' ? 'no ending' : ending}`;
+	throw new DataError('FORMAT_UNKNOWN', sentence, { file: path });
+}
+
+function textFormat(name: Format['name'], reader: RowReader): Format {
+	return {
+		name,
+		unit: 'Line',
+		rows: (path, { columns, keep, maxDecodedBytes = GZIP_BYTES, ...reading }) =>
+			reader(storedText(path, { ...reading, maxDecodedBytes }), columns, { name: path, unit: 'Line' }, keep),
+	};
 }
 
 /** Texts in order; a row without one comes as the DataError it is. `standardInput`, where given, is read as JSON lines instead of a file. */
 export async function* readTexts(path: string, textColumn: string, standardInput?: AsyncIterable<Buffer>): AsyncGenerator<string | DataError> {
-	const origin: Origin = { name: standardInput === undefined ? path : 'standard input', unit: 'Line' };
-	const reader = standardInput === undefined ? readerFor(path) : readJsonl;
-	for await (const row of reader(checkedUtf8(standardInput ?? fileBytes(path), origin.name), { text: textColumn }, origin)) {
+	const columns = { text: textColumn };
+	const format = standardInput === undefined ? formatOf(path) : jsonl;
+	const origin: Origin = { name: standardInput === undefined ? path : 'standard input', unit: format.unit };
+	const rows = standardInput === undefined ? format.rows(path, { columns }) : readJsonl(checkedUtf8(standardInput, origin.name), columns, origin);
+	for await (const row of rows) {
 		if (row instanceof DataError) yield row;
 		else yield textOrError(row, origin);
 	}

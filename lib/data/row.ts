@@ -13,8 +13,10 @@ export interface Row {
 export interface DatasetRow {
 	readonly text: string;
 	readonly label: string;
-	/** 1-based line of the file it begins on; for rows from memory its 1-based number. */
+	/** 1-based line of the file it begins on; for rows from memory, of a Parquet file or of a folder its 1-based number. */
 	readonly line: number;
+	/** Where each row of a folder is a file of its own: its path. */
+	readonly file?: string | undefined;
 }
 
 /** What was read, so that a run can be told from a run on other rows. */
@@ -40,6 +42,17 @@ export interface FileRow {
 	readonly line: number;
 	readonly text: unknown;
 	readonly label: unknown;
+	readonly file?: string | undefined;
+	/** Given where it was asked for. */
+	readonly original?: Original | undefined;
+}
+
+/** A row as it stands in its file, to be written again. */
+export interface Original {
+	/** Everything between the row before and the row after, the row's own line break included. */
+	readonly bytes: Uint8Array;
+	/** The same row with another text. */
+	withText(text: string): string;
 }
 
 /** Columns or keys to read. Without `label`, labels are neither needed nor read. */
@@ -51,15 +64,16 @@ export interface Columns {
 /** Where rows come from, as errors name it. */
 export interface Origin {
 	readonly name: string;
-	/** 'Line' of a file or 'Row' of rows from memory. */
-	readonly unit: 'Line' | 'Row';
+	/** What `line` counts: lines of a file of text, else rows, else the files of a folder. */
+	readonly unit: 'Line' | 'Row' | 'File';
 }
 
-const at = (origin: Origin, line: number): string => `${origin.unit} ${line} of ${origin.name}`;
+/** Where a row is, as the sentence about it begins. */
+export const placeOf = (origin: Origin, line: number): string => `${origin.unit} ${line} of ${origin.name}: `;
 
 /** A refusal that belongs to one row. */
 export function rowError(code: string, origin: Origin, line: number, sentence: string, hint?: string): DataError {
-	return new DataError(code, `${at(origin, line)}: ${sentence}`, { file: origin.name, line, hint });
+	return new DataError(code, placeOf(origin, line) + sentence, { file: origin.name, line, hint });
 }
 
 /** The text of a row, or why it has none. */
@@ -86,9 +100,22 @@ function describe(value: unknown): string {
 	return typeof value === 'object' && value !== null ? 'an object' : String(value);
 }
 
+// A header may have thousands of columns.
+const NAMES_SHOWN = 20;
+
 /** The refusal where a column that was asked for is not there. */
-export function columnMissing(missing: readonly string[], present: readonly string[], origin: Origin, line: number): DataError {
-	const names = (list: readonly string[]) => list.map((name) => JSON.stringify(name)).join(', ');
+export function columnMissing(missing: readonly string[], present: readonly string[], origin: Origin, line: number, hint?: string): DataError {
+	const names = (list: readonly string[]) =>
+		list
+			.slice(0, NAMES_SHOWN)
+			.map((name) => JSON.stringify(name.slice(0, 100)))
+			.join(', ') + (list.length > NAMES_SHOWN ? ` and ${list.length - NAMES_SHOWN} more` : '');
 	const sentence = `expected ${missing.length === 1 ? 'a column' : 'columns'} ${names(missing)}, found ${present.length === 0 ? 'none' : names(present)}`;
-	return rowError('COLUMN_MISSING', origin, line, sentence, 'name the columns with textColumn and labelColumn (--text-column, --label-column)');
+	return rowError(
+		'COLUMN_MISSING',
+		origin,
+		line,
+		sentence,
+		hint ?? 'name the columns with textColumn and labelColumn (--text-column, --label-column)',
+	);
 }
