@@ -2,8 +2,9 @@ import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { loadBase } from '../lib/runtime/load.js';
 import { epochOrder, type OrderOptions } from '../lib/train/order.js';
-import { groupsOfEpoch, type PlanOptions, planOf } from '../lib/train/plan.js';
+import { groupsOfEpoch, planOf } from '../lib/train/plan.js';
 import { rateAt, type ScheduleKwargs, type ScheduleName, warmupLength } from '../lib/train/schedule.js';
+import { planOptions } from './loop.js';
 import { referenceJson } from './models.js';
 
 describe('learning rate', () => {
@@ -95,14 +96,6 @@ const orderOptions = (changes: Partial<OrderOptions>): OrderOptions => ({
 	Generator,
 	...changes,
 });
-const planOptions: PlanOptions = {
-	compat: '5',
-	perDeviceTrainBatchSize: 8,
-	gradientAccumulationSteps: 1,
-	dataloaderDropLast: false,
-	numTrainEpochs: 3,
-	maxSteps: -1,
-};
 
 function expectOrder(seen: Int32Array, { order, first64, count, sha256_int32_le: sha }: Epoch): void {
 	if (order) {

@@ -10,6 +10,12 @@ const RATE_BOUND = 1e-12;
  */
 export const DRIFT_FACTOR = 10;
 
+/**
+ * The norm that Trainer logs is summed by torch in float32 and comes out low: by 4e-6 to 2.5e-5 on this body's reference runs, by 5e-4 on 12 million
+ * values. Both of its runs share that error, so their distance does not show it; what the reference recommends for it is added.
+ */
+const NORM_BOUND = 1e-4;
+
 const last = (list) => list.at(-1);
 const pick = (log, name) => log.map((entry) => entry[name]);
 const float32 = (bytes) => new Float32Array(new Uint8Array(bytes).buffer);
@@ -57,7 +63,8 @@ export function gaps(a, b) {
 export function requireClose(measured, yardstick) {
 	const problems = [
 		['learning rate, relative', measured.rate.gap, RATE_BOUND],
-		...['loss', 'norm', 'logOdds'].map((name) => [name, measured[name].gap, DRIFT_FACTOR * yardstick[name].gap]),
+		['gradient norm, relative', measured.norm.gap, NORM_BOUND + DRIFT_FACTOR * yardstick.norm.gap],
+		...['loss', 'logOdds'].map((name) => [name, measured[name].gap, DRIFT_FACTOR * yardstick[name].gap]),
 	].filter(([, gap, bound]) => !(gap <= bound));
 	if (problems.length > 0)
 		throw new Error(problems.map(([name, gap, bound]) => `${name}: expected a gap of at most ${bound}, got ${gap}`).join('; '));

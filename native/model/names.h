@@ -7,8 +7,8 @@ namespace distiltune::model {
 /** How a checkpoint's keys are spelt. */
 enum class Naming { distilbert, bare_distilbert, bert, bare_bert };
 
-/** Judged from all keys: `distilbert.` or `bert.` in front of any of them, else `encoder.layer.` means BERT. Of
- * keys that say nothing, `distilbert`. */
+/** Judged from all keys: `distilbert.` or `bert.` in front of any of them, else `encoder.layer.` means BERT.
+ * Of keys that say nothing, `distilbert`. */
 Naming naming_of(const std::vector<std::string>& keys);
 
 /** What one key of a checkpoint is to a DistilBERT classifier. */
