@@ -1,22 +1,25 @@
-import { requireTwoLabels, unknownLabel } from './data/labels.js';
+import { defaultSeparator, requireTwoLabels } from './data/labels.js';
 import { portions } from './data/portions.js';
 import { type DataInput, Dataset } from './dataset.js';
 import { AbortError, ConfigError, DataError, DistiltuneError, fromNative, ModelError } from './errors.js';
-import type { ModelConfig } from './model/config.js';
+import { type ModelConfig, type ProblemType, problemOf } from './model/config.js';
 import { saveCopy, type WeightFiles, weightFiles } from './model/copy.js';
 import { atTemperature, type Decision } from './model/decision.js';
-import { openModelFolder, resolveModel } from './model/folder.js';
-import { type Prediction, predict, type RankedLabel, ranked, type Scorer, score } from './model/predict.js';
+import { type ModelFolder, openModelFolder, resolveModel } from './model/folder.js';
+import { type PredictionOf, predict, type RankedLabel, ranked, type Scorer, score } from './model/predict.js';
 import { loadVocabulary, type Vocabulary } from './model/vocabulary.js';
 import { bestThreshold, fitTemperature, type Temperature, type ThresholdMetric, thresholdMetricNames, thresholdValue } from './report/calibration.js';
-import { metricsOf } from './report/metrics.js';
+import { type Fold, foldFor } from './report/fold.js';
 import { probabilityMetrics } from './report/probabilistic.js';
 import { Probabilities, ScoredRows } from './report/scored-rows.js';
 import { loadBase } from './runtime/load.js';
 import type { NativePredictor, NativeTokenizer } from './runtime/native.js';
-import type { Measured, Metrics } from './train/events.js';
+import type { ClassMetrics, Measured, MetricsOf } from './train/events.js';
+import { targetReader } from './train/targets.js';
 
-export interface ClassifierOptions {
+export interface ClassifierOptions<Problem extends ProblemType = ProblemType> {
+	/** What the model must be for, and so the shape of all that is told; others are refused. @default what it is for, typed as of one label a text */
+	readonly problemType?: Problem;
 	/** Threads of the forward pass; 0 means one per physical core. @default 0 */
 	readonly threads?: number;
 }
@@ -30,7 +33,7 @@ export interface ReadOptions {
 }
 
 export interface PredictOptions extends ReadOptions {
-	/** Give the best `topK` labels as a list instead. From 1; more than there are labels gives all of them. */
+	/** Give the `topK` labels with the highest scores as a list instead; not with a regression. From 1; more than there are labels gives all of them. */
 	readonly topK?: number;
 }
 
@@ -49,7 +52,7 @@ export interface Calibration {
 	readonly after: CalibrationMetrics;
 }
 
-export type CalibrationMetrics = Pick<Metrics, 'loss' | 'brier' | 'ece'>;
+export type CalibrationMetrics = Pick<ClassMetrics, 'loss' | 'brier' | 'ece'>;
 
 /** What tuneThreshold() did. */
 export interface TunedThreshold {
@@ -63,14 +66,16 @@ export interface TunedThreshold {
 }
 
 /** A classifier measured on rows. */
-export interface Evaluated extends Measured {
+export interface Evaluated<Problem extends ProblemType = 'single_label_classification'> extends Measured {
+	readonly metrics: MetricsOf[Problem];
 	/** Rows whose text was cut to maxLength. */
 	readonly truncated: number;
 }
 
-/** A trained classifier of texts. Runs on the CPU without libtorch. */
-export class Classifier implements AsyncDisposable {
-	/** Names of the classes, by index. */
+/** A trained classifier of texts: one label each, any number of labels, or a number. Runs on the CPU without libtorch. */
+export class Classifier<Problem extends ProblemType = 'single_label_classification'> implements AsyncDisposable {
+	readonly problemType: Problem;
+	/** Names of the outputs, by index. */
 	readonly labels: readonly string[];
 	readonly #config: ModelConfig;
 	readonly #weights: WeightFiles;
@@ -82,6 +87,7 @@ export class Classifier implements AsyncDisposable {
 	#disposed: Promise<void> | undefined;
 
 	private constructor(config: ModelConfig, weights: WeightFiles, vocabulary: Vocabulary, predictor: NativePredictor, tokenizer: NativeTokenizer) {
+		this.problemType = problemOf(config) as Problem;
 		this.labels = config.labels;
 		this.#config = config;
 		this.#weights = weights;
@@ -91,13 +97,16 @@ export class Classifier implements AsyncDisposable {
 		this.#tokenizer = tokenizer;
 	}
 
-	/** Opens a model by folder or name. Throws ModelError: MODEL_NOT_FOUND, MODEL_NOT_TRAINED, CONFIG_*, WEIGHTS_*, SAFETENSORS_INVALID,
-	 * PYTORCH_BIN_INVALID, TENSOR_*. */
-	static async load(folderOrName: string, options: ClassifierOptions = {}): Promise<Classifier> {
+	/** Opens a model by folder or name. Throws ModelError: MODEL_NOT_FOUND, MODEL_NOT_TRAINED, PROBLEM_MISMATCH, CONFIG_*, WEIGHTS_*,
+	 * SAFETENSORS_INVALID, PYTORCH_BIN_INVALID, TENSOR_*. */
+	static async load<Problem extends ProblemType = 'single_label_classification'>(
+		folderOrName: string,
+		options: ClassifierOptions<Problem> = {},
+	): Promise<Classifier<Problem>> {
 		const threads = wholeNumber('threads', options.threads ?? 0, 0, 1024);
 		const model = await openModelFolder(await resolveModel(folderOrName));
 		const { shape } = model.config;
-		if (shape.labels < 2) throw new ModelError('CONFIG_INVALID', `${model.folder} has one label, expected a classifier with at least two`);
+		requireProblem(model, options.problemType);
 		const vocabulary = await loadVocabulary(model.folder);
 		if (vocabulary.tokens.length > shape.vocabSize)
 			throw new ModelError(
@@ -109,7 +118,7 @@ export class Classifier implements AsyncDisposable {
 		const predictor = await base.openPredictor({ weights: model.weights, shape, threads }).catch((cause: unknown) => {
 			throw fromNative(cause, ModelError);
 		});
-		return new Classifier(model.config, weights, vocabulary, predictor, new base.Tokenizer(vocabulary));
+		return new Classifier<Problem>(model.config, weights, vocabulary, predictor, new base.Tokenizer(vocabulary));
 	}
 
 	/** What logits are divided by before they become scores; 1 unless calibrated. */
@@ -124,8 +133,8 @@ export class Classifier implements AsyncDisposable {
 
 	predict(text: string, options: PredictOptions & { readonly topK: number }): Promise<RankedLabel[]>;
 	predict(texts: readonly string[], options: PredictOptions & { readonly topK: number }): Promise<RankedLabel[][]>;
-	predict(text: string, options?: PredictOptions): Promise<Prediction>;
-	predict(texts: readonly string[], options?: PredictOptions): Promise<Prediction[]>;
+	predict(text: string, options?: PredictOptions): Promise<PredictionOf[Problem]>;
+	predict(texts: readonly string[], options?: PredictOptions): Promise<PredictionOf[Problem][]>;
 	/** One text in, one result out; many in, many out, in order. A result does not depend on the other texts of the call. */
 	async predict(input: string | readonly string[], options: PredictOptions = {}): Promise<unknown> {
 		const texts: string[] = [];
@@ -137,13 +146,15 @@ export class Classifier implements AsyncDisposable {
 		return typeof input === 'string' ? results[0] : results;
 	}
 
-	/** Measures the classifier, as calibrated and tuned, on rows whose labels it knows. */
-	evaluate(data: DataInput, options: ReadOptions = {}): Promise<Evaluated> {
+	/** Measures the classifier, as calibrated and tuned, on rows whose labels it knows. Several labels of a file's row are parted by '|'. */
+	evaluate(data: DataInput, options: ReadOptions = {}): Promise<Evaluated<Problem>> {
 		return this.#run(async () => {
 			const started = performance.now();
-			const { rows, truncated } = await this.#score(Dataset.from(data), options);
-			const metrics = await metricsOf(rows, this.labels, { decision: this.#decision });
-			return { metrics, rows: rows.length, seconds: (performance.now() - started) / 1000, truncated };
+			const { problemType, labels } = this;
+			const fold = foldFor({ problemType, labels, decision: this.#decision });
+			const labelSeparator = problemType === 'multi_label_classification' ? defaultSeparator : undefined;
+			const truncated = await this.#score(Dataset.from(data, { labelSeparator }), options, fold);
+			return { metrics: await fold.metrics(), rows: fold.rows, seconds: (performance.now() - started) / 1000, truncated };
 		});
 	}
 
@@ -151,9 +162,10 @@ export class Classifier implements AsyncDisposable {
 	 * Fits the temperature that makes the scores of rows with known labels most likely, and uses it from then on. No label changes: a
 	 * threshold moves with the scores. Take rows the model was not trained on.
 	 */
-	calibrate(data: DataInput, options: ReadOptions = {}): Promise<Calibration> {
+	async calibrate(data: DataInput, options: ReadOptions = {}): Promise<Calibration> {
+		this.#requireOneLabelATextFor('calibrate');
 		return this.#run(async () => {
-			const { rows } = await this.#score(Dataset.from(data), options, true);
+			const rows = await this.#finite(Dataset.from(data), options);
 			const measured = (): CalibrationMetrics => {
 				const { loss, brier, ece } = probabilityMetrics(new Probabilities(rows, this.#decision.temperature));
 				return { loss, brier, ece };
@@ -170,6 +182,7 @@ export class Classifier implements AsyncDisposable {
 	 * Take rows the model was not trained on, with both labels among them.
 	 */
 	async tuneThreshold(data: DataInput, options: ThresholdOptions = {}): Promise<TunedThreshold> {
+		this.#requireOneLabelATextFor('tune a threshold of');
 		const { metric = 'f1' } = options;
 		if (!thresholdMetricNames.includes(metric))
 			throw new ConfigError('OPTIONS_INVALID', `Expected \`metric\` to be one of ${thresholdMetricNames.join(', ')}, got ${JSON.stringify(metric)}`);
@@ -177,7 +190,7 @@ export class Classifier implements AsyncDisposable {
 			throw new ConfigError('OPTIONS_INVALID', `Expected a classifier of two labels to tune a threshold of, got one of ${this.labels.length}`);
 		return this.#run(async () => {
 			const dataset = Dataset.from(data);
-			const { rows } = await this.#score(dataset, options, true);
+			const rows = await this.#finite(dataset, options);
 			requireTwoLabels(
 				this.labels.filter((_, label) => rows.has(label)),
 				dataset.source,
@@ -195,36 +208,49 @@ export class Classifier implements AsyncDisposable {
 		return this.#run(() => saveCopy(folder, { ...this.#config, decision: this.#decision }, this.#weights, this.#vocabulary));
 	}
 
-	async #predict(texts: readonly string[], options: PredictOptions): Promise<(Prediction | RankedLabel[])[]> {
+	async #predict(texts: readonly string[], options: PredictOptions): Promise<(PredictionOf[ProblemType] | RankedLabel[])[]> {
+		const { problemType, labels } = this;
 		const topK = options.topK === undefined ? undefined : wholeNumber('topK', options.topK, 1, Number.MAX_SAFE_INTEGER);
-		const predictions = await predict(texts, { labels: this.labels, decision: this.#decision, ...this.#scorer(options) });
-		return topK === undefined ? predictions : predictions.map(({ scores }) => ranked(this.labels, scores).slice(0, topK));
+		if (topK !== undefined && problemType === 'regression')
+			throw new ConfigError('OPTIONS_INVALID', 'Expected no `topK` where a text is given a number: it has no labels');
+		const predictor = { problemType, labels, decision: this.#decision, ...this.#scorer(options) };
+		const predictions: PredictionOf[ProblemType][] = await predict(texts, predictor);
+		if (topK === undefined) return predictions;
+		return predictions.map((prediction) => ranked(labels, 'scores' in prediction ? prediction.scores : {}).slice(0, topK));
 	}
 
-	/** The logits of rows with known labels; where they are to be `fitted` to, they must be finite. */
-	async #score(dataset: Dataset, options: ReadOptions, fitted = false): Promise<{ rows: ScoredRows; truncated: number }> {
+	#requireOneLabelATextFor(purpose: string): void {
+		if (problemOf(this.#config) === 'single_label_classification') return;
+		throw new ConfigError('PROBLEM_MISMATCH', `Expected a classifier that gives each text one label to ${purpose}, got one for ${this.problemType}`);
+	}
+
+	/** Folds the logits of rows with known labels `into` something; gives how many of their texts were cut. */
+	async #score(dataset: Dataset, options: ReadOptions, into: Pick<Fold<unknown>, 'add'>): Promise<number> {
 		const scorer = this.#scorer(options);
-		const classes = new Map(this.labels.map((label, index) => [label, index]));
-		const rows = new ScoredRows(this.labels.length);
 		let truncated = 0;
 		for await (const portion of portions(dataset)) {
-			const actual = portion.map((row) => {
-				const found = classes.get(row.label);
-				if (found === undefined) throw unknownLabel(dataset, row, this.labels);
-				return found;
-			});
+			const reader = targetReader(this.problemType, dataset, this.labels);
+			for (const row of portion) reader.add(row);
+			const { targets } = reader.settle();
+			const width = targets.length / portion.length;
 			const texts = portion.map(({ text }) => text);
 			let row = 0;
 			for await (const { logits, truncated: cut } of score(texts, scorer)) {
-				rows.add(logits, [actual[row++] as number]);
+				into.add(logits, targets.subarray(row * width, ++row * width));
 				truncated += Number(cut);
 			}
 		}
-		if (fitted && !rows.areFinite)
-			throw new ModelError('LOGITS_NOT_FINITE', 'Expected logits to be finite numbers, but the model gives NaN or infinity', {
-				hint: 'train it again',
-			});
-		return { rows, truncated };
+		return truncated;
+	}
+
+	/** Rows to fit something to: their logits must be finite. */
+	async #finite(dataset: Dataset, options: ReadOptions): Promise<ScoredRows> {
+		const rows = new ScoredRows(this.labels.length);
+		await this.#score(dataset, options, rows);
+		if (rows.areFinite) return rows;
+		throw new ModelError('LOGITS_NOT_FINITE', 'Expected logits to be finite numbers, but the model gives NaN or infinity', {
+			hint: 'train it again',
+		});
 	}
 
 	#scorer(options: ReadOptions): Scorer {
@@ -264,6 +290,18 @@ export class Classifier implements AsyncDisposable {
 	[Symbol.asyncDispose](): Promise<void> {
 		return this.dispose();
 	}
+}
+
+/** The kind of problem and the number of outputs must go together. */
+function requireProblem({ config, folder }: ModelFolder, expected: ProblemType | undefined): void {
+	const { labels } = config.shape;
+	const problemType = problemOf(config);
+	if (expected !== undefined && problemType !== expected)
+		throw new ModelError('PROBLEM_MISMATCH', `Expected a model for ${expected}, but ${folder} is one for ${problemType}`);
+	if (problemType === 'single_label_classification' && labels < 2)
+		throw new ModelError('CONFIG_INVALID', `${folder} has one label, expected a classifier with at least two`);
+	if (problemType === 'regression' && labels !== 1)
+		throw new ModelError('CONFIG_INVALID', `${folder} has ${labels} outputs, expected a regression with one`);
 }
 
 function wholeNumber(name: string, value: number, low: number, high: number): number {

@@ -9,7 +9,18 @@ import type { DataReport } from './data/check/report.js';
 import { csv, folder, formatOf, jsonl, parquet, tsv } from './data/file.js';
 import { sortedLabels } from './data/labels.js';
 import type { Format, Reading } from './data/reading.js';
-import { type DatasetRow, type FileRow, type Fingerprint, labelOf, type Origin, type Row, type RowSource, rowError, textOf } from './data/row.js';
+import {
+	type DatasetRow,
+	type FileRow,
+	type Fingerprint,
+	labelOf,
+	labelsOf,
+	type Origin,
+	type Row,
+	type RowSource,
+	rowError,
+	textOf,
+} from './data/row.js';
 import { heldBack, type SplitOptions } from './data/split.js';
 import { ConfigError, DataError, ModelError, RuntimeUnavailableError } from './errors.js';
 import { loadBase } from './runtime/load.js';
@@ -23,6 +34,8 @@ export interface DatasetOptions {
 	readonly textColumn?: string;
 	/** @default 'label' */
 	readonly labelColumn?: string;
+	/** What stands between the labels of a file's row where they are one text; blanks around them go. @default none: a text is one label */
+	readonly labelSeparator?: string | undefined;
 	/** Most bytes that may come out of what is compressed. @default 64 GiB of gzip, 4 GiB of Parquet */
 	readonly maxDecodedBytes?: number | undefined;
 }
@@ -46,10 +59,11 @@ export interface DatasetStats {
 /** How the rows come in. */
 type Walk = (asked: Pick<Reading, 'hash' | 'onNotUtf8' | 'keep'>) => AsyncIterable<FileRow | DataError>;
 
-/** What a check is told of the data besides. */
+/** What is known of the data besides. */
 interface Kind {
 	readonly format: Format['name'] | undefined;
 	readonly columns: { readonly text: string; readonly label: string };
+	readonly labelSeparator?: string | undefined;
 }
 
 const IN_MEMORY: Origin = { name: 'rows in memory', unit: 'Row' };
@@ -110,10 +124,11 @@ export class Dataset implements RowSource {
 		return Dataset.#fromFile(path, formatOf(path), options);
 	}
 
-	static #fromFile(path: string, format: Format, { textColumn = 'text', labelColumn = 'label', maxDecodedBytes }: DatasetOptions): Dataset {
+	static #fromFile(path: string, format: Format, options: DatasetOptions): Dataset {
+		const { textColumn = 'text', labelColumn = 'label', labelSeparator, maxDecodedBytes } = options;
 		const columns = { text: textColumn, label: labelColumn };
 		const walk: Walk = (asked) => format.rows(path, { columns, maxDecodedBytes, ...asked });
-		return new Dataset({ name: path, unit: format.unit }, walk, { format: format.name, columns });
+		return new Dataset({ name: path, unit: format.unit }, walk, { format: format.name, columns, labelSeparator });
 	}
 
 	get fingerprint(): Fingerprint | undefined {
@@ -127,7 +142,9 @@ export class Dataset implements RowSource {
 		for await (const row of this.#walk({ hash: (bytes) => sha256.update(bytes) })) {
 			if (row instanceof DataError) throw row;
 			rows += 1;
-			yield { text: textOf(row, this.#origin), label: labelOf(row, this.#origin), line: row.line, file: row.file };
+			const labels = labelsOf(row, this.#origin, this.#kind.labelSeparator);
+			const label = labels === undefined ? labelOf(row, this.#origin) : JSON.stringify(labels);
+			yield { text: textOf(row, this.#origin), label, labels, line: row.line, file: row.file };
 		}
 		if (rows === 0) throw new DataError('NO_ROWS', `There is no row in ${this.source}`, { file: this.source });
 		this.#fingerprint = { source: this.source, rows, sha256: sha256.digest('hex') };
@@ -149,10 +166,8 @@ export class Dataset implements RowSource {
 			new Generator(options.seed ?? 42).permutation(rows.length),
 			options,
 		);
-		return {
-			train: Dataset.fromArray(rows.filter((_, row) => held[row] === 0)),
-			test: Dataset.fromArray(rows.filter((_, row) => held[row] === 1)),
-		};
+		const part = (flag: number) => rows.filter((_, row) => held[row] === flag).map(({ text, label, labels }) => ({ text, label: labels ?? label }));
+		return { train: Dataset.fromArray(part(0)), test: Dataset.fromArray(part(1)) };
 	}
 
 	/** The same rows without those that repeat an earlier one to the letter, label and all. Reads as it is walked; keeps a hash of each row. */
@@ -193,9 +208,9 @@ export class Dataset implements RowSource {
 		const characters = { min: Number.POSITIVE_INFINITY, sum: 0, max: 0 };
 		let rows = 0;
 		let emptyTexts = 0;
-		for await (const { text, label } of this) {
+		for await (const { text, label, labels = [label] } of this) {
 			rows += 1;
-			counts.set(label, (counts.get(label) ?? 0) + 1);
+			for (const each of labels) counts.set(each, (counts.get(each) ?? 0) + 1);
 			if (text.trim() === '') emptyTexts += 1;
 			characters.min = Math.min(characters.min, text.length);
 			characters.max = Math.max(characters.max, text.length);

@@ -16,11 +16,24 @@ export type { Label, Row } from './data/row.js';
 export type { SplitOptions } from './data/split.js';
 export { type CheckOptions, type DataInput, Dataset, type DatasetOptions, type DatasetStats } from './dataset.js';
 export { AbortError, ConfigError, DataError, DistiltuneError, ModelError, RuntimeUnavailableError, TrainingError } from './errors.js';
-export type { Prediction, RankedLabel } from './model/predict.js';
+export type { ProblemType } from './model/config.js';
+export type { MultiLabelPrediction, Prediction, PredictionOf, RankedLabel, RegressionPrediction, TextExtent } from './model/predict.js';
 export type { TrainerConfig } from './options.js';
 export type { ThresholdMetric } from './report/calibration.js';
 export { configure } from './runtime/libtorch.js';
 export type { RaggedEncoding } from './runtime/native.js';
 export { type DecodeOptions, type EncodeBatchOptions, type EncodeOptions, type Encoding, Tokenizer } from './tokenizer.js';
-export type { Averages, Evaluation, LabelMetrics, LogEntry, Metrics, Timings, TrainerEvent } from './train/events.js';
+export type {
+	Averages,
+	ClassMetrics,
+	Evaluation,
+	LabelMetrics,
+	LogEntry,
+	Metrics,
+	MetricsOf,
+	MultiLabelMetrics,
+	RegressionMetrics,
+	Timings,
+	TrainerEvent,
+} from './train/events.js';
 export { type FitOptions, Trainer, type TrainerRun, type TrainerState, type TrainResult } from './trainer.js';

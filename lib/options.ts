@@ -1,6 +1,8 @@
 /** Options of a training run: types documented on the field, and the one table of defaults, ranges and help. */
+import { defaultSeparator } from './data/labels.js';
 import type { DataInput } from './dataset.js';
 import { ConfigError } from './errors.js';
+import { type ProblemType, problemTypes } from './model/config.js';
 import { faultOf, isKwargs, nearestName, type OptionSpec, show } from './option-check.js';
 import type { ClassWeights } from './train/class-weights.js';
 import { defaultLrEnd, kwargsOf, type ScheduleKwargs, type ScheduleName, scheduleNames } from './train/schedule.js';
@@ -19,6 +21,10 @@ export interface TrainerConfig {
 	readonly textColumn?: string;
 	/** Column or key that holds the label. @default 'label' */
 	readonly labelColumn?: string;
+	/** What a row is given: one label, any number of labels (a list, or in a file one text), or a number. @default 'single_label_classification' */
+	readonly problemType?: ProblemType;
+	/** What stands between the labels of a row where they are one text of a file. With 'multi_label_classification' only. @default '|' */
+	readonly labelSeparator?: string;
 	/** All labels, in the order of the model's outputs. @default the sorted labels of `train` */
 	readonly labels?: readonly (string | number | boolean)[];
 	/** Folder the trained model is written to. @default 'trainer_output' */
@@ -87,12 +93,13 @@ export interface TrainerConfig {
 	readonly threads?: number;
 }
 
-type Resolved = Required<Omit<TrainerConfig, 'eval' | 'labels' | 'maxLength' | 'dataSeed' | 'classWeights'>>;
+type Resolved = Required<Omit<TrainerConfig, 'eval' | 'labels' | 'labelSeparator' | 'maxLength' | 'dataSeed' | 'classWeights'>>;
 
 /** Every option settled. */
 export interface ResolvedConfig extends Resolved {
 	readonly eval: TrainerConfig['eval'] | undefined;
 	readonly labels: readonly string[] | undefined;
+	readonly labelSeparator: string | undefined;
 	readonly maxLength: number | undefined;
 	readonly dataSeed: number | undefined;
 	readonly classWeights: ClassWeights | undefined;
@@ -107,6 +114,8 @@ export const optionTable: { readonly [Name in keyof Required<TrainerConfig>]: Op
 	model: { kind: 'text', default: 'distilbert-base-uncased', help: 'folder or name of the model to start from' },
 	textColumn: { kind: 'text', default: 'text', help: 'column that holds the text' },
 	labelColumn: { kind: 'text', default: 'label', help: 'column that holds the label' },
+	problemType: { kind: 'choice', default: 'single_label_classification', choices: problemTypes, help: 'what a row is given' },
+	labelSeparator: { kind: 'text', help: 'what parts several labels of a row that are one text (default: |)' },
 	labels: { kind: 'list', help: 'all labels, in the order of the outputs' },
 	outputDir: { kind: 'text', default: 'trainer_output', help: 'folder the trained model is written to' },
 	maxLength: { kind: 'integer', min: 2, help: 'longest row in tokens (default: what the model has positions for, at most 512)' },
@@ -158,7 +167,7 @@ export function resolveConfig(config: TrainerConfig, spell: (name: string) => st
 		return problem === undefined ? [] : [problem];
 	});
 	if (config.train === undefined) problems.push(`Expected \`${spell('train')}\` to name the rows to learn from, got nothing`);
-	problems.push(...scheduleProblems(settled, spell));
+	problems.push(...scheduleProblems(settled, spell), ...kindProblems(settled, spell));
 	if (config.maxSteps === 0) problems.push(`Expected \`${spell('maxSteps')}\` to be -1 or from 1 up, got 0`);
 	const evalStrategy = config.evalStrategy ?? (config.eval === undefined ? 'no' : 'epoch');
 	if (evalStrategy !== 'no' && config.eval === undefined) {
@@ -177,7 +186,23 @@ export function resolveConfig(config: TrainerConfig, spell: (name: string) => st
 		dataSeed: config.dataSeed,
 		classWeights: config.classWeights,
 		labels: config.labels?.map(String),
+		labelSeparator: settled.problemType === 'multi_label_classification' ? (config.labelSeparator ?? defaultSeparator) : undefined,
 	};
+}
+
+/** Options that have no meaning for the kind of problem. */
+function kindProblems(settled: ResolvedConfig, spell: (name: string) => string): string[] {
+	const { problemType, labelSmoothingFactor, classWeights, labels, labelSeparator } = settled;
+	const single = problemType === 'single_label_classification';
+	const meaningless = {
+		labelSmoothingFactor: !single && labelSmoothingFactor !== 0,
+		classWeights: !single && classWeights !== undefined,
+		labels: problemType === 'regression' && labels !== undefined,
+		labelSeparator: problemType !== 'multi_label_classification' && labelSeparator !== undefined,
+	};
+	return Object.entries(meaningless).flatMap(([name, without]) =>
+		without ? [`Expected no \`${spell(name)}\` where \`${spell('problemType')}\` is ${problemType}`] : [],
+	);
 }
 
 /** What a schedule refuses in Transformers too, where its options are right each for itself. */

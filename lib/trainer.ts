@@ -4,9 +4,9 @@ import { join } from 'node:path';
 
 import { type DataInput, Dataset } from './dataset.js';
 import { AbortError, ConfigError, fromNative, ModelError, TrainingError } from './errors.js';
-import { configText, type ModelConfig, parametersBesideEmbeddings, withLabels } from './model/config.js';
+import { configText, type ModelConfig, type ProblemType, parametersBesideEmbeddings, withLabels } from './model/config.js';
 import { openModelFolder, requireWritable, resolveModel, writeFolderAtomically } from './model/folder.js';
-import { type Prediction, predict } from './model/predict.js';
+import { type PredictionOf, predict } from './model/predict.js';
 import { isSplit } from './option-check.js';
 import { type ResolvedConfig, resolveConfig, type TrainerConfig } from './options.js';
 import { type MeasureOptions, measure } from './report/measure.js';
@@ -15,8 +15,8 @@ import { loadBase, loadEngine } from './runtime/load.js';
 import type { NativeSession } from './runtime/native.js';
 import { Tokenizer } from './tokenizer.js';
 import { settledWeights } from './train/class-weights.js';
-import type { Evaluation, LogEntry, Metrics, Position, Timings, TrainerEvent } from './train/events.js';
-import { type Examples, lengthsOf } from './train/examples.js';
+import type { Evaluation, LogEntry, Metrics, MetricsOf, Position, Timings, TrainerEvent } from './train/events.js';
+import { type Examples, lengthsOf, requireKnownTokens, rowsOf } from './train/examples.js';
 import { runLoop } from './train/loop.js';
 import { gather, type ReadingOptions, readRows } from './train/material.js';
 import { epochOrder, type OrderOptions, orderSeed } from './train/order.js';
@@ -60,7 +60,7 @@ interface Workplace {
 	papers: { readonly record: RunRecord; readonly trainerState: string } | undefined;
 }
 
-export class Trainer implements AsyncDisposable {
+export class Trainer<Problem extends ProblemType = 'single_label_classification'> implements AsyncDisposable {
 	readonly config: ResolvedConfig;
 	readonly #train: Dataset;
 	readonly #eval: Dataset | { readonly split: number } | undefined;
@@ -69,7 +69,7 @@ export class Trainer implements AsyncDisposable {
 	readonly #turn = new Turn();
 
 	/** Checks every option; throws one ConfigError with all that is wrong. Reads and loads nothing. */
-	constructor(config: TrainerConfig) {
+	constructor(config: TrainerConfig & { readonly problemType?: Problem }) {
 		this.config = resolveConfig(config);
 		this.#train = Dataset.from(this.config.train, this.config);
 		this.#eval = this.config.eval === undefined || isSplit(this.config.eval) ? this.config.eval : Dataset.from(this.config.eval, this.config);
@@ -89,7 +89,7 @@ export class Trainer implements AsyncDisposable {
 	}
 
 	/** Metrics of the trained model on `data`, by default on the rows that `eval` named. */
-	evaluate(data?: DataInput): Promise<Metrics> {
+	evaluate(data?: DataInput): Promise<MetricsOf[Problem]> {
 		return this.#turn.run(async () => {
 			const workplace = this.#trained();
 			const { tokenizer, maxLength, model } = workplace;
@@ -103,17 +103,18 @@ export class Trainer implements AsyncDisposable {
 				this.#measuring(workplace, () => this.#turn.closed),
 			);
 			if (measured === undefined) throw new AbortError('The evaluation was stopped');
-			return measured.metrics;
+			return measured.metrics as MetricsOf[Problem];
 		});
 	}
 
 	/** What the trained model says of each text of `data`, in order. Rows are read as for `evaluate`, but their labels may be any. */
-	predict(data: DataInput): Promise<Prediction[]> {
+	predict(data: DataInput): Promise<PredictionOf[Problem][]> {
 		return this.#turn.run(async () => {
 			const { model, tokenizer, session, maxLength } = this.#trained();
 			const texts: string[] = [];
 			for await (const { text } of Dataset.from(data, this.config)) texts.push(text);
 			return predict(texts, {
+				problemType: this.config.problemType as Problem,
 				labels: model.labels,
 				encode: (some) => tokenizer.encodeBatch(some, { maxLength }),
 				logits: (batch) => session.logits(batch),
@@ -153,11 +154,11 @@ export class Trainer implements AsyncDisposable {
 		const sources = { train: this.#train, eval: this.#eval, labels: config.labels, Generator, dataSeed };
 		const material = await gather(sources, this.#reading(tokenizer, maxLength, signal));
 		requireKnownTokens([material.train, material.eval], folder.config.shape.vocabSize, folder.folder);
-		const plan = planOf(material.train.classes.length, config);
-		const model = withLabels(folder.config, material.labels);
+		const plan = planOf(rowsOf(material.train), config);
+		const model = withLabels(folder.config, material.labels, config.problemType);
 		const engine = loadEngine();
 		await requireWritable(config.outputDir); // now, not after hours
-		const weights = config.classWeights && settledWeights(config.classWeights, material.labels, material.train.classes);
+		const weights = config.classWeights && settledWeights(config.classWeights, material.labels, material.train.targets);
 		const session = await engine.openSession(sessionOptions(folder.weights, model, config, weights)).catch((cause: unknown) => {
 			throw fromNative(cause, ModelError);
 		});
@@ -168,8 +169,8 @@ export class Trainer implements AsyncDisposable {
 			type: 'trainBegin',
 			model: folder.folder,
 			labels: material.labels,
-			rows: material.train.classes.length,
-			evalRows: material.eval?.classes.length ?? 0,
+			rows: rowsOf(material.train),
+			evalRows: material.eval === undefined ? 0 : rowsOf(material.eval),
 			...plan,
 			evalStrategy: config.evalStrategy,
 		};
@@ -220,7 +221,7 @@ export class Trainer implements AsyncDisposable {
 		const trainerState = trainerStateText({
 			options: config,
 			plan,
-			rows: material.train.classes.length,
+			rows: rowsOf(material.train),
 			entries: history.entries,
 			step: end.step,
 			epoch: end.epoch,
@@ -256,6 +257,7 @@ export class Trainer implements AsyncDisposable {
 	#reading(tokenizer: Tokenizer, maxLength: number, signal?: AbortSignal): ReadingOptions {
 		return {
 			encode: (texts) => tokenizer.encodeBatch(texts, { maxLength }),
+			problemType: this.config.problemType,
 			maxLength,
 			truncation: this.config.truncation,
 			stopIfAborted: () => {
@@ -266,8 +268,8 @@ export class Trainer implements AsyncDisposable {
 	}
 
 	#measuring({ session, model }: Workplace, stopped: () => boolean): MeasureOptions {
-		const { labelSmoothingFactor: labelSmoothing, perDeviceEvalBatchSize: batchSize } = this.config;
-		return { session, labels: model.labels, labelSmoothing, batchSize, stopped };
+		const { problemType, labelSmoothingFactor: labelSmoothing, perDeviceEvalBatchSize: batchSize } = this.config;
+		return { session, problemType, labels: model.labels, labelSmoothing, batchSize, stopped };
 	}
 
 	#write({ model, tokenizer, session, papers }: Workplace, folder: string): Promise<void> {
@@ -292,13 +294,6 @@ function settledLength(maxLength: number | undefined, positions: number): number
 	if (maxLength === undefined) return Math.min(512, positions);
 	if (maxLength <= positions) return maxLength;
 	throw new ConfigError('OPTIONS_INVALID', `Expected \`maxLength\` to be at most ${positions}, the positions of this model, got ${maxLength}`);
-}
-
-/** The engine reads a row of its embedding for each token: there must be one. */
-function requireKnownTokens(examples: readonly (Examples | undefined)[], vocabSize: number, folder: string): void {
-	const largest = examples.reduce((most, each) => (each === undefined ? most : each.ids.reduce((a, b) => Math.max(a, b), most)), 0);
-	if (largest < vocabSize) return;
-	throw new ModelError('VOCABULARY_MISMATCH', `The vocabulary of ${folder} has a token ${largest}, but its model knows only ${vocabSize}`);
 }
 
 function ignoredWeights({ ignored }: NativeSession): { code: string; message: string }[] {

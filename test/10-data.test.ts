@@ -150,7 +150,7 @@ describe('JSON lines', () => {
 		['COLUMN_MISSING', 'expected a column "label", found "text", "class"', '{"text":"a","class":1}', 1],
 		['TEXT_INVALID', 'expected the text to be a string, got 5', '{"text":5,"label":1}', 1],
 		['LABEL_INVALID', 'got null', '{"text":"a","label":null}', 1],
-		['LABEL_INVALID', 'got a list', '{"text":"a","label":[1]}', 1],
+		['LABEL_INVALID', 'got a list', '{"text":"a","label":[[1]]}', 1],
 		['NO_ROWS', 'has no rows', '\n\n', undefined],
 	])('refuses with %s: %s', async (code, sentence, content, line) => {
 		const error = await refusal(Dataset.fromJsonl(file('refused.jsonl', content)));

@@ -37,12 +37,19 @@ test('a config is written as Transformers wrote it, but for the version and the 
 		.replace(/ {2}"transformers_version": .*\n/, '')
 		.replace('  "qa_dropout"', '  "problem_type": "single_label_classification",\n  "qa_dropout"');
 	const config = await readConfig(tiny);
-	expect(configText(withLabels(config, config.labels))).toBe(expected);
+	expect(configText(withLabels(config, config.labels, 'single_label_classification'))).toBe(expected);
+});
+
+test.each(['single_label_classification', 'multi_label_classification', 'regression'] as const)('the kind of problem is kept: %s', (problemType) => {
+	const labels = problemType === 'regression' ? ['LABEL_0'] : ['a', 'b'];
+	const text = configText(withLabels(parseConfig(sound), labels, problemType));
+	expect(JSON.parse(text)).toMatchObject({ problem_type: problemType, id2label: { 0: labels[0] } });
+	expect(parseConfig(JSON.parse(text))).toMatchObject({ problemType, labels, shape: { labels: labels.length } });
 });
 
 test('labels beyond ASCII and one called __proto__ survive a save', () => {
 	const labels = ['froh', 'größer "als"', '漢\u{1f600}', '__proto__', '10', '9'];
-	const text = configText(withLabels(parseConfig(sound), labels));
+	const text = configText(withLabels(parseConfig(sound), labels, 'single_label_classification'));
 	expect(text).toMatch(/^[\x20-\x7e\n]*$/);
 	expect(text).toContain('"gr\\u00f6\\u00dfer \\"als\\""');
 	expect(parseConfig(JSON.parse(text)).labels).toEqual(labels);
@@ -143,7 +150,7 @@ const hostile: [string, Record<string, unknown>, RegExp][] = [
 	['an unknown activation', { activation: 'swish' }, /activation is "swish"/],
 	['another architecture', { model_type: 'roberta' }, /model_type is "roberta", expected "distilbert"/],
 	['no model type', { model_type: undefined }, /model_type is missing/],
-	['another kind of problem', { problem_type: 'regression' }, /problem_type is "regression"/],
+	['another kind of problem', { problem_type: 'ranking' }, /problem_type is "ranking", expected one of single_label_classification, multi/],
 	['dropout 1', { dropout: 1 }, /dropout is 1/],
 	['more parameters than 1e9', { dim: 32768, n_heads: 32, hidden_dim: 131072 }, /expected at most 1000000000/],
 	['pad token outside the vocabulary', { pad_token_id: 600 }, /pad_token_id is 600/],

@@ -98,6 +98,28 @@ test('what is not text is refused', async () => {
 		await expect(classifier.predict(input as string)).rejects.toMatchObject({ code: 'TEXT_INVALID' });
 });
 
+test('a model whose outputs do not fit its kind of problem is refused', () =>
+	copyOfTiny(async (folder) => {
+		const config = JSON.parse(await readFile(join(folder, 'config.json'), 'utf8'));
+		await writeFile(join(folder, 'config.json'), JSON.stringify({ ...config, problem_type: 'regression' }));
+		await expect(Classifier.load(folder)).rejects.toMatchObject({
+			name: 'ModelError',
+			code: 'CONFIG_INVALID',
+			message: /outputs, expected a regression with one$/,
+		});
+	}));
+
+test('several labels are ranked by their own scores, and a number by nothing', () =>
+	copyOfTiny(async (folder) => {
+		const config = JSON.parse(await readFile(join(folder, 'config.json'), 'utf8'));
+		await writeFile(join(folder, 'config.json'), JSON.stringify({ ...config, problem_type: 'multi_label_classification' }));
+		await using several = await Classifier.load(folder, { problemType: 'multi_label_classification' });
+		const { scores, labels } = await several.predict('sad');
+		const [best] = await several.predict('sad', { topK: 1 });
+		expect(best?.score).toBe(Math.max(...Object.values(scores)));
+		expect(labels).toEqual(several.labels.filter((label) => (scores[label] ?? 0) > 0.5));
+	}));
+
 test('a signal stops a call and leaves the classifier open', async () => {
 	await expect(classifier.predict('x', { signal: AbortSignal.abort('enough') })).rejects.toMatchObject({
 		name: 'AbortError',

@@ -254,7 +254,10 @@ describe('the key in config.json', () => {
 
 	it('does not go over to a model that is trained further', async () => {
 		const config = parseConfig({ ...JSON.parse(await readFile(join(binary, 'config.json'), 'utf8')), distiltune: { temperature: 2 } });
-		expect(withLabels(config, config.labels)).toMatchObject({ decision: { temperature: 1, threshold: null }, extra: { kept: 'as it is' } });
+		expect(withLabels(config, config.labels, 'single_label_classification')).toMatchObject({
+			decision: { temperature: 1, threshold: null },
+			extra: { kept: 'as it is' },
+		});
 		expect(config.extra).not.toHaveProperty('distiltune');
 	});
 });

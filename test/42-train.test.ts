@@ -1,10 +1,12 @@
 import { describe, expect, expectTypeOf, it } from 'vitest';
+import { Dataset } from '../lib/dataset.js';
 import { TrainingError } from '../lib/errors.js';
 import { settledWeights } from '../lib/train/class-weights.js';
 import type { TrainerEvent } from '../lib/train/events.js';
 import { lengthsOf, pack, readExamples } from '../lib/train/examples.js';
 import { Meter } from '../lib/train/meter.js';
 import { drive } from '../lib/train/run.js';
+import { targetReader } from '../lib/train/targets.js';
 import { examplesOf, jobOf, play } from './loop.js';
 
 describe('meter', () => {
@@ -73,6 +75,13 @@ describe('rows as the model reads them', () => {
 		});
 	});
 
+	it('packs what each row aims at, however wide that is', () => {
+		const marks = { ...examplesOf(3), targets: Float32Array.of(1, 0, 0, 1, 1, 1) };
+		expect(pack(marks, Int32Array.of(2, 0)).labels).toEqual(Float32Array.of(1, 1, 1, 0));
+		expect(pack(marks, Int32Array.of(1)).labels).toEqual(Float32Array.of(0, 1));
+		expect(pack(marks, Int32Array.of(0, 1, 2)).labels).toEqual(marks.targets);
+	});
+
 	it('knows how many tokens each has', () => {
 		expect([...lengthsOf(examplesOf(4))]).toEqual([2, 3, 4, 5]);
 	});
@@ -97,15 +106,14 @@ describe('rows as the model reads them', () => {
 						truncated: Uint8Array.from(portion, (text) => Number(text === 't7')),
 					};
 				},
-				labels: undefined,
-				onUnknownLabel: () => new Error('unreachable'),
+				targets: targetReader('single_label_classification', Dataset.fromArray([]), undefined),
 				stopIfAborted: () => {},
 			},
 		);
 		expect(portions.length).toBeGreaterThan(2);
 		expect(read.labels).toEqual(['10', '11', '12']);
 		expect(read.remarks).toEqual({ empty: 1, truncated: 1, withNul: 1 });
-		expect([...read.examples.classes.subarray(0, 4)]).toEqual([2, 1, 0, 2]);
+		expect([...read.examples.targets.subarray(0, 4)]).toEqual([2, 1, 0, 2]);
 		expect([...read.examples.ids]).toEqual(texts.map(({ text }) => text.length));
 		expect([...read.examples.offsets]).toEqual(Array.from({ length: 1101 }, (_, row) => row));
 	});

@@ -30,6 +30,8 @@ describe('options', () => {
 			textColumn: 'text',
 			labelColumn: 'label',
 			labels: undefined,
+			labelSeparator: undefined,
+			problemType: 'single_label_classification',
 			outputDir: 'trainer_output',
 			maxLength: undefined,
 			truncation: 'warn',
@@ -113,6 +115,7 @@ describe('options', () => {
 		['classWeights', [1, '2'], `${weights}, got [1,"2"]`],
 		['classWeights', { a: Number.POSITIVE_INFINITY }, `${weights}, got {"a":null}`],
 		['classWeights', null, `${weights}, got null`],
+		['problemType', 'ranking', 'one of single_label_classification, multi_label_classification, regression, got "ranking"'],
 		['groupByLength', 1, 'true or false, got 1'],
 		['loggingStrategy', 'never', 'one of steps, epoch, no, got "never"'],
 		['loggingFirstStep', 'yes', 'true or false, got "yes"'],
@@ -141,6 +144,25 @@ describe('options', () => {
 		],
 	])('refuse a schedule what Transformers refuses it: %j', (config, sentence) => {
 		expect(problemsOf({ train: 'a.csv', ...config })).toEqual([sentence]);
+	});
+
+	it.each([
+		[{ problemType: 'regression', labels: ['a', 'b'] }, 'labels'],
+		[{ problemType: 'regression', classWeights: 'balanced' }, 'classWeights'],
+		[{ problemType: 'multi_label_classification', classWeights: [1, 2] }, 'classWeights'],
+		[{ problemType: 'multi_label_classification', labelSmoothingFactor: 0.1 }, 'labelSmoothingFactor'],
+		[{ problemType: 'regression', labelSeparator: ';' }, 'labelSeparator'],
+	])('refuse what has no meaning for the kind of problem: %j', (config, name) => {
+		expect(problemsOf({ train: 'a.csv', ...config })).toEqual([`Expected no \`${name}\` where \`problemType\` is ${config.problemType}`]);
+	});
+
+	it('part several labels by a bar, unless told otherwise', () => {
+		const config = { train: 'a.csv', problemType: 'multi_label_classification' } as const;
+		expect(resolveConfig(config).labelSeparator).toBe('|');
+		expect(resolveConfig({ ...config, labelSeparator: '; ', labels: ['a', 'b'] }).labelSeparator).toBe('; ');
+		expect(problemsOf({ train: 'a.csv', labelSeparator: ';' })).toEqual([
+			'Expected no `labelSeparator` where `problemType` is single_label_classification',
+		]);
 	});
 
 	it.each([

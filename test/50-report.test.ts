@@ -39,14 +39,16 @@ describe('table', () => {
 
 describe('measure', () => {
 	// Rows of one token, whose second logit is that token: a row out of place shows.
-	const examples = { ids: Int32Array.of(0, 1, 2, 3, 4), offsets: Int32Array.of(0, 1, 2, 3, 4, 5), classes: Int32Array.of(0, 1, 0, 1, 1) };
+	const examples = { ids: Int32Array.of(0, 1, 2, 3, 4), offsets: Int32Array.of(0, 1, 2, 3, 4, 5), targets: Int32Array.of(0, 1, 0, 1, 1) };
 	const session = { logits: async ({ ids }: RaggedBatch) => Float32Array.from([...ids].flatMap((id) => [2, id])) };
+
+	const options = { session, problemType: 'single_label_classification', labels: ['a', 'b'], labelSmoothing: 0 } as const;
 
 	it('gives the same metrics whatever the batch', async () => {
 		const rows = Array.from(examples.ids, (id) => [2, id]);
-		const expected = await metricsOf(scored(rows, [...examples.classes]), ['a', 'b']);
+		const expected = await metricsOf(scored(rows, [...examples.targets]), ['a', 'b']);
 		for (const batchSize of [1, 2, 5, 8]) {
-			expect(await measure(examples, { session, labels: ['a', 'b'], labelSmoothing: 0, batchSize, stopped: () => false })).toMatchObject({
+			expect(await measure(examples, { ...options, batchSize, stopped: () => false })).toMatchObject({
 				rows: 5,
 				metrics: expected,
 			});
@@ -55,7 +57,7 @@ describe('measure', () => {
 
 	it('ends with nothing where it is stopped', async () => {
 		let asked = 0;
-		expect(await measure(examples, { session, labels: ['a', 'b'], labelSmoothing: 0, batchSize: 2, stopped: () => ++asked === 2 })).toBeUndefined();
+		expect(await measure(examples, { ...options, batchSize: 2, stopped: () => ++asked === 2 })).toBeUndefined();
 		expect(asked).toBe(2);
 	});
 });

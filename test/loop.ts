@@ -23,7 +23,7 @@ export function examplesOf(rows: number): Examples {
 	return {
 		ids: Int32Array.from(lengths.flatMap((length, row) => Array.from({ length }, (_, token) => 100 * row + token))),
 		offsets,
-		classes: Int32Array.from(lengths, (_, row) => row % 2),
+		targets: Int32Array.from(lengths, (_, row) => row % 2),
 	};
 }
 

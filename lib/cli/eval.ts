@@ -1,6 +1,8 @@
 /** distiltune eval */
 import { Classifier } from '../classifier.js';
+import { defaultSeparator } from '../data/labels.js';
 import { Dataset } from '../dataset.js';
+import type { ProblemType } from '../model/config.js';
 import { evaluationText } from '../report/evaluation-text.js';
 import type { Output } from './output.js';
 
@@ -8,16 +10,19 @@ export interface EvalFlags {
 	readonly data: string;
 	readonly textColumn: string;
 	readonly labelColumn: string;
+	readonly labelSeparator?: string;
 	readonly maxLength?: number;
 	readonly threads?: number;
 }
 
 export async function evalVerb(folder: string, flags: EvalFlags, output: Output): Promise<void> {
-	const classifier = await Classifier.load(folder, flags.threads === undefined ? {} : { threads: flags.threads });
+	const classifier = await Classifier.load<ProblemType>(folder, flags.threads === undefined ? {} : { threads: flags.threads });
 	try {
-		const { labels } = classifier;
+		const { labels, problemType } = classifier;
+		const several = problemType === 'multi_label_classification';
+		const withSeparator = { ...flags, labelSeparator: several ? (flags.labelSeparator ?? defaultSeparator) : undefined };
 		const options = flags.maxLength === undefined ? {} : { maxLength: flags.maxLength };
-		const { metrics, rows, truncated } = await classifier.evaluate(Dataset.from(flags.data, flags), options);
+		const { metrics, rows, truncated } = await classifier.evaluate(Dataset.from(flags.data, withSeparator), options);
 		if (truncated > 0) output.say(`warning: ${truncated} of ${rows} texts were cut to the longest row the model was asked to read`);
 		output.result({ metrics, rows, labels }, evaluationText(metrics, labels, rows));
 	} finally {

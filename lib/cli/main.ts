@@ -43,6 +43,7 @@ verb('eval <dir>', 'Measure a trained model', 'distiltune eval out --data eval.c
 	.requiredOption('--data <file>', 'rows to measure on')
 	.option(...textColumn)
 	.option(...labelColumn)
+	.option('--label-separator <name>', 'what parts several labels of a row that are one text (default: |)')
 	.option(...maxLength)
 	.option(...threads)
 	.action(async (folder: string, flags) => (await import('./eval.js')).evalVerb(folder, flags, new Output(flags)));

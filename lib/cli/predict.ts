@@ -3,6 +3,8 @@ import { Classifier } from '../classifier.js';
 import { portions } from '../data/portions.js';
 import { openWholeFile } from '../data/whole-file.js';
 import { ConfigError, DataError } from '../errors.js';
+import type { ProblemType } from '../model/config.js';
+import type { PredictionOf } from '../model/predict.js';
 import { faceOf, type Output } from './output.js';
 import { type TextFlags, textsOf } from './texts.js';
 
@@ -15,7 +17,7 @@ export interface PredictFlags extends TextFlags {
 
 export async function predictVerb(folder: string, texts: readonly string[], flags: PredictFlags, output: Output): Promise<void> {
 	const wanted = textsOf(texts, flags, `distiltune predict ${folder} "I feel fine"`);
-	const classifier = await Classifier.load(folder, flags.threads === undefined ? {} : { threads: flags.threads });
+	const classifier = await Classifier.load<ProblemType>(folder, flags.threads === undefined ? {} : { threads: flags.threads });
 	const sink = flags.output === undefined ? undefined : await openOutput(flags.output);
 	let failed = 0;
 	try {
@@ -30,7 +32,7 @@ export async function predictVerb(folder: string, texts: readonly string[], flag
 					await write({ error: { code, message } }, `error: ${message}`);
 				} else {
 					const prediction = predictions.next().value;
-					await write(prediction, `${prediction?.label}\t${prediction?.score.toFixed(4)}\t${text.replace(/\s+/g, ' ').slice(0, 80)}`);
+					await write(prediction, `${wordsOf(prediction)}\t${text.replace(/\s+/g, ' ').slice(0, 80)}`);
 				}
 			}
 		}
@@ -45,6 +47,14 @@ export async function predictVerb(folder: string, texts: readonly string[], flag
 		if (sink === undefined) output.result(value, words);
 		else await sink.write(`${JSON.stringify(value)}\n`);
 	}
+}
+
+/** The label and its score; all labels with theirs; or the number. */
+function wordsOf(prediction: PredictionOf[ProblemType] | undefined): string {
+	if (prediction === undefined) return '';
+	if ('value' in prediction) return String(Number(prediction.value.toPrecision(6)));
+	if ('label' in prediction) return `${prediction.label}\t${prediction.score.toFixed(4)}`;
+	return prediction.labels.map((label) => `${label} ${prediction.scores[label]?.toFixed(4)}`).join(', ') || '(none)';
 }
 
 const openOutput = (path: string) =>

@@ -46,9 +46,10 @@ export class Progress {
 			case 'evaluate': {
 				this.#endEvaluation();
 				this.#evaluations = { done: this.#evaluations.done + 1, seconds: this.#evaluations.seconds + event.seconds };
-				const { loss, accuracy } = event.metrics;
+				const { loss, accuracy, r2 = 0 } = event.metrics;
+				const quality = accuracy === undefined ? `R2 ${r2.toFixed(4)}` : `accuracy ${accuracy.toFixed(4)}`;
 				this.#line(
-					`Step ${event.step}, epoch ${round(event.epoch)}: validation loss ${loss.toFixed(4)}, accuracy ${accuracy.toFixed(4)} on ${event.rows} rows in ${event.seconds.toFixed(1)} s`,
+					`Step ${event.step}, epoch ${round(event.epoch)}: validation loss ${loss.toFixed(4)}, ${quality} on ${event.rows} rows in ${event.seconds.toFixed(1)} s`,
 				);
 				break;
 			}

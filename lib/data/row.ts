@@ -1,7 +1,8 @@
 /** What a row is, from outside and inside. */
 import { DataError } from '../errors.js';
 
-export type Label = string | number | boolean;
+/** One label, a list of labels for `multi_label_classification`, or a number for `regression`. */
+export type Label = string | number | boolean | readonly string[] | readonly number[];
 
 /** One text and what it is. */
 export interface Row {
@@ -12,7 +13,10 @@ export interface Row {
 /** A row as a Dataset gives it: checked, its label as text. */
 export interface DatasetRow {
 	readonly text: string;
+	/** Of a list, its JSON. */
 	readonly label: string;
+	/** Given where the label is a list: what is in it, each once. */
+	readonly labels?: readonly string[] | undefined;
 	/** 1-based line of the file it begins on; for rows from memory, of a Parquet file or of a folder its 1-based number. */
 	readonly line: number;
 	/** Where each row of a folder is a file of its own: its path. */
@@ -93,6 +97,19 @@ export function labelOf(row: FileRow, origin: Origin): string {
 	}
 	throw rowError('LABEL_INVALID', origin, line, `expected the label to be a string, a number or true or false, got ${describe(label)}`);
 }
+
+/** What is in the label of a row where that is a list, or a text that `separator` parts: an empty text holds nothing. */
+export function labelsOf(row: FileRow, origin: Origin, separator: string | undefined): string[] | undefined {
+	const parts = separator !== undefined && typeof row.label === 'string' ? parted(row.label, separator) : row.label;
+	if (!Array.isArray(parts)) return undefined;
+	const labels = parts.map((label: unknown) => labelOf({ ...row, label }, origin));
+	const twice = labels.find((label, index) => labels.indexOf(label) !== index);
+	if (twice === undefined) return labels;
+	const hint = 'name each label of a row once; marks of 0 and 1 for every label are not read';
+	throw rowError('LABEL_INVALID', origin, row.line, `the label ${JSON.stringify(twice)} stands there twice`, hint);
+}
+
+const parted = (text: string, separator: string): string[] => (text.trim() === '' ? [] : text.split(separator).map((part) => part.trim()));
 
 function describe(value: unknown): string {
 	if (value === undefined) return 'nothing';

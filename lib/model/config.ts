@@ -4,6 +4,10 @@ import { ModelError } from '../errors.js';
 import type { ModelShape } from '../runtime/native.js';
 import { type Decision, decisionKey, plainDecision, readDecision } from './decision.js';
 
+export const problemTypes = ['single_label_classification', 'multi_label_classification', 'regression'] as const;
+/** What a row is given: one label, any number of labels, or a number. */
+export type ProblemType = (typeof problemTypes)[number];
+
 /** What config.json says of a DistilBERT, checked: every size is in range and the model is small enough to allocate. */
 export interface ModelConfig {
 	readonly shape: ModelShape;
@@ -16,7 +20,7 @@ export interface ModelConfig {
 	readonly labels: readonly string[];
 	readonly padTokenId: number;
 	/** null until a classifier was trained. */
-	readonly problemType: 'single_label_classification' | null;
+	readonly problemType: ProblemType | null;
 	/** How its logits become probabilities and a label. */
 	readonly decision: Decision;
 	/** Keys that Transformers keeps but this package does not read; written back as they were. */
@@ -128,8 +132,8 @@ export function parseConfig(value: unknown, file = 'config.json'): ModelConfig {
 	const parameters = parameterCount(shape);
 	if (parameters > mostParameters) throw invalid(file, `its sizes make ${parameters} parameters, expected at most ${mostParameters}`);
 	const problemType = raw.get('problem_type') ?? null;
-	if (problemType !== null && problemType !== 'single_label_classification')
-		throw invalid(file, `problem_type is ${show(problemType)}, expected "single_label_classification"`);
+	if (problemType !== null && !isProblemType(problemType))
+		throw invalid(file, `problem_type is ${show(problemType)}, expected one of ${problemTypes.join(', ')}`);
 	const padTokenId = number('pad_token_id', 0, shape.vocabSize - 1, 0);
 	if (!Number.isInteger(padTokenId)) throw invalid(file, `pad_token_id is ${padTokenId}, expected a whole number`);
 	return {
@@ -146,10 +150,14 @@ export function parseConfig(value: unknown, file = 'config.json'): ModelConfig {
 	};
 }
 
-/** The same body as a single-label classifier of these classes. */
-export function withLabels(config: ModelConfig, labels: readonly string[]): ModelConfig {
-	const shape = { ...config.shape, labels: labels.length };
-	return { ...config, labels, shape, problemType: 'single_label_classification', decision: plainDecision };
+const isProblemType = (value: unknown): value is ProblemType => (problemTypes as readonly unknown[]).includes(value);
+
+/** What a model is for: without a word of it, one label a row. */
+export const problemOf = ({ problemType }: ModelConfig): ProblemType => problemType ?? 'single_label_classification';
+
+/** The same body with an output for each of these labels. */
+export function withLabels(config: ModelConfig, labels: readonly string[], problemType: ProblemType): ModelConfig {
+	return { ...config, labels, shape: { ...config.shape, labels: labels.length }, problemType, decision: plainDecision };
 }
 
 /** config.json as Transformers 5 leaves it, with id2label always written out and without transformers_version. */

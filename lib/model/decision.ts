@@ -34,6 +34,9 @@ export function softmax(logits: ArrayLike<number>, temperature = 1): number[] {
 	return exponentials.map((value) => value / sum);
 }
 
+/** In double. */
+export const sigmoid = (logit: number): number => 1 / (1 + Math.exp(-logit));
+
 /** Class index that a row is given: `largest` is the index of its largest logit, `second` the probability of the second label. */
 export function classOf(largest: number, second: number, { threshold }: Decision): number {
 	return threshold === null || Number.isNaN(second) ? largest : Number(second >= threshold);

@@ -1,6 +1,7 @@
 /** Texts to probabilities, over whatever gives logits: the predictor of a Classifier, the session of a Trainer. */
 import type { RaggedBatch, RaggedEncoding } from '../runtime/native.js';
-import { argmax, classOf, type Decision, plainDecision, softmax } from './decision.js';
+import type { ProblemType } from './config.js';
+import { argmax, classOf, type Decision, plainDecision, sigmoid, softmax } from './decision.js';
 
 export interface RankedLabel {
 	readonly label: string;
@@ -8,13 +9,38 @@ export interface RankedLabel {
 	readonly score: number;
 }
 
-export interface Prediction extends RankedLabel {
-	/** Probability of every label; they sum to 1. */
-	readonly scores: Readonly<Record<string, number>>;
+/** How much of a text was read. */
+export interface TextExtent {
 	/** Whether the text was cut to maxLength. */
 	readonly truncated: boolean;
 	/** Tokens that were read, [CLS] and [SEP] included. */
 	readonly tokens: number;
+}
+
+/** One label a text. */
+export interface Prediction extends RankedLabel, TextExtent {
+	/** Probability of every label; they sum to 1. */
+	readonly scores: Readonly<Record<string, number>>;
+}
+
+/** Any number of labels a text. */
+export interface MultiLabelPrediction extends TextExtent {
+	/** Those with a probability above one half, in the order of the model's labels. */
+	readonly labels: readonly string[];
+	/** Probability of every label, each for itself. */
+	readonly scores: Readonly<Record<string, number>>;
+}
+
+/** A number a text. */
+export interface RegressionPrediction extends TextExtent {
+	readonly value: number;
+}
+
+/** What a text is given, by kind of problem. */
+export interface PredictionOf {
+	readonly single_label_classification: Prediction;
+	readonly multi_label_classification: MultiLabelPrediction;
+	readonly regression: RegressionPrediction;
 }
 
 export interface Scorer {
@@ -25,13 +51,14 @@ export interface Scorer {
 	readonly stopIfAborted: () => void;
 }
 
-export interface Predictor extends Scorer {
+export interface Predictor<Problem extends ProblemType> extends Scorer {
+	readonly problemType: Problem;
 	readonly labels: readonly string[];
 	/** @default the largest logit says */
 	readonly decision?: Decision;
 }
 
-export interface ScoredText extends Pick<Prediction, 'truncated' | 'tokens'> {
+export interface ScoredText extends TextExtent {
 	/** One of each label. */
 	readonly logits: Float32Array;
 }
@@ -40,14 +67,37 @@ export interface ScoredText extends Pick<Prediction, 'truncated' | 'tokens'> {
 const tokensPerBatch = 2048;
 const textsPerEncoding = 256;
 
-/** One prediction a text, in order; it does not depend on the other texts. */
-export async function predict(texts: readonly string[], { labels, decision = plainDecision, ...scorer }: Predictor): Promise<Prediction[]> {
-	const predictions: Prediction[] = [];
-	for await (const { logits, truncated, tokens } of score(texts, scorer)) {
+/** What the logits of a text say. */
+const verdicts: { readonly [Problem in ProblemType]: Verdict<Problem> } = {
+	single_label_classification: (logits, labels, decision) => {
 		const probabilities = softmax(logits, decision.temperature);
 		const best = classOf(argmax(logits), probabilities[1] as number, decision);
-		const scores = Object.fromEntries(labels.map((label, id) => [label, probabilities[id] as number]));
-		predictions.push({ label: labels[best] as string, score: probabilities[best] as number, scores, truncated, tokens });
+		return { label: labels[best] as string, score: probabilities[best] as number, scores: named(labels, probabilities) };
+	},
+	multi_label_classification: (logits, labels) => {
+		const scores = named(labels, Array.from(logits, sigmoid));
+		return { labels: labels.filter((_, label) => (logits[label] as number) > 0), scores };
+	},
+	regression: (logits) => ({ value: logits[0] as number }),
+};
+type Verdict<Problem extends ProblemType> = (
+	logits: Float32Array,
+	labels: readonly string[],
+	decision: Decision,
+) => Omit<PredictionOf[Problem], keyof TextExtent>;
+
+const named = (labels: readonly string[], scores: readonly number[]): Record<string, number> =>
+	Object.fromEntries(labels.map((label, id) => [label, scores[id] as number]));
+
+/** One prediction a text, in order; it does not depend on the other texts. */
+export async function predict<Problem extends ProblemType>(
+	texts: readonly string[],
+	{ problemType, labels, decision = plainDecision, ...scorer }: Predictor<Problem>,
+): Promise<PredictionOf[Problem][]> {
+	const predictions: PredictionOf[Problem][] = [];
+	const verdict: Verdict<Problem> = verdicts[problemType];
+	for await (const { logits, truncated, tokens } of score(texts, scorer)) {
+		predictions.push({ ...verdict(logits, labels, decision), truncated, tokens } as PredictionOf[Problem]);
 	}
 	return predictions;
 }

@@ -1,6 +1,6 @@
 /** What follows from how often each label was taken for each other one. */
 import { classOf, type Decision } from '../model/decision.js';
-import type { Averages, Metrics } from '../train/events.js';
+import type { Averages, ClassMetrics } from '../train/events.js';
 import type { Probabilities } from './scored-rows.js';
 
 /** Rows counted by what they are and what they were taken for. */
@@ -40,7 +40,7 @@ export function countRows(probabilities: Probabilities, decision: Decision): Cou
 	return { rows: rows.length, actual, predicted, right, confusion };
 }
 
-type CountMetrics = Averages & Pick<Metrics, 'accuracy' | 'micro' | 'weighted' | 'macroPresent' | 'mcc' | 'kappa' | 'confusion'>;
+type CountMetrics = Averages & Pick<ClassMetrics, 'accuracy' | 'micro' | 'weighted' | 'macroPresent' | 'mcc' | 'kappa' | 'confusion'>;
 
 export function countMetrics(counts: Counts): CountMetrics {
 	const { rows, actual, predicted, right, confusion } = counts;
@@ -54,11 +54,11 @@ export function countMetrics(counts: Counts): CountMetrics {
 	const byChance = sum(labels.map((label) => (actual[label] as number) * (predicted[label] as number)));
 	const squares = (margin: Float64Array) => rows * rows - sum(margin.map((count) => count * count));
 	return {
-		...mean(each, new Array<number>(labels.length).fill(1)),
+		...meanAverages(each, new Array<number>(labels.length).fill(1)),
 		accuracy,
 		micro: { precision: micro, recall: micro, f1: micro },
-		weighted: mean(each, support),
-		macroPresent: mean(
+		weighted: meanAverages(each, support),
+		macroPresent: meanAverages(
 			each,
 			labels.map((label) => Number(actual[label] !== 0 || predicted[label] !== 0)),
 		),
@@ -71,10 +71,16 @@ export function countMetrics(counts: Counts): CountMetrics {
 /** Of one label against all others. */
 export function labelAverages({ actual, predicted, right }: Counts, label: number): Averages {
 	const [found, taken, support] = [right[label] as number, predicted[label] as number, actual[label] as number];
-	return { precision: ratio(found, taken), recall: ratio(found, support), f1: ratio(2 * found, taken + support) };
+	return averagesOf(found, taken, support);
 }
 
-function mean(each: readonly Averages[], weights: readonly number[]): Averages {
+/** Of a label: rows that have it and were given it, that were given it, and that have it. */
+export function averagesOf(right: number, given: number, support: number): Averages {
+	return { precision: ratio(right, given), recall: ratio(right, support), f1: ratio(2 * right, given + support) };
+}
+
+/** 0 where all weights are 0. */
+export function meanAverages(each: readonly Averages[], weights: readonly number[]): Averages {
 	const whole = sum(weights);
 	const of = (name: keyof Averages) =>
 		ratio(

@@ -1,5 +1,5 @@
 /** An evaluation as people read it: a line a label, who was taken for whom, the headline numbers. */
-import type { Averages, Metrics } from '../train/events.js';
+import type { Averages, ClassMetrics, LabelMetrics, Metrics, MultiLabelMetrics, RegressionMetrics } from '../train/events.js';
 
 type Matrix = readonly (readonly number[])[];
 
@@ -8,31 +8,65 @@ const widestMatrix = 100;
 const mistakesListed = 10;
 const longestName = 24;
 
-/** `labels`: names in the order of `metrics.confusion`. */
+/** Metrics of any kind of problem; `labels`: names in the order of the outputs. */
 export function evaluationText(metrics: Metrics, labels: readonly string[], rows: number): string {
+	if (metrics.r2 !== undefined) return regressionText(metrics as RegressionMetrics, rows);
+	if (metrics.confusion === undefined) return multiLabelText(metrics as MultiLabelMetrics, labels, rows);
+	return classText(metrics as ClassMetrics, labels, rows);
+}
+
+function classText(metrics: ClassMetrics, labels: readonly string[], rows: number): string {
 	const names = labels.map(onOneLine);
 	const { confusion } = metrics;
 	const fits = names.reduce((width, name) => width + name.length + 2, 0) <= widestMatrix;
 	const mistakes = confusion === null ? [] : fits ? matrix(confusion, names) : worst(confusion, names);
-	const parts = [perLabel(metrics, labels, names), mistakes, headline(metrics, rows)];
-	return parts
+	return joined([perLabel(metrics, labels, names), mistakes, headline(metrics, rows)]);
+}
+
+function multiLabelText(metrics: MultiLabelMetrics, labels: readonly string[], rows: number): string {
+	const { loss, accuracy, micro, weighted } = metrics;
+	const lines = labels.map((label) => {
+		const of = metrics.perLabel[label] as LabelMetrics;
+		return [onOneLine(label), ...averagesOf(of), String(of.support)];
+	});
+	const all = { '(macro)': metrics, '(micro)': micro, '(weighted)': weighted };
+	const together = Object.entries(all).map(([name, averages]) => [name, ...averagesOf(averages), '']);
+	const numbers = { 'rows with exactly their labels': accuracy, 'F1 (macro)': metrics.f1, 'F1 (micro)': micro.f1, loss };
+	return joined([table([['label', 'precision', 'recall', 'F1', 'rows'], ...lines, ...together]), [words(numbers), `${rows} rows`]]);
+}
+
+function regressionText({ mse, mae, r2, pearson }: RegressionMetrics, rows: number): string {
+	return joined([
+		[words({ R2: r2, correlation: pearson }), words({ 'mean squared error': mse, root: Math.sqrt(mse), 'mean absolute error': mae }), `${rows} rows`],
+	]);
+}
+
+const joined = (parts: readonly (readonly string[])[]): string =>
+	parts
 		.filter((lines) => lines.length > 0)
 		.map((lines) => lines.join('\n'))
 		.join('\n\n');
-}
 
-function perLabel(metrics: Metrics, labels: readonly string[], names: readonly string[]): string[] {
-	const averages = ({ precision, recall, f1 }: Averages) => [precision, recall, f1].map(digits);
+const averagesOf = ({ precision, recall, f1 }: Averages): string[] => [precision, recall, f1].map(digits);
+
+const words = (numbers: Readonly<Record<string, number | null>>): string =>
+	Object.entries(numbers)
+		.map(([name, value]) => `${name} ${digits(value)}`)
+		.join(', ');
+
+function perLabel(metrics: ClassMetrics, labels: readonly string[], names: readonly string[]): string[] {
 	const { rocAuc, averagePrecision, rocAucWeighted } = metrics;
 	const lines = labels.map((label, index) => {
 		const of = metrics.perLabel[label];
-		return of === undefined ? [] : [names[index] as string, ...averages(of), digits(of.rocAuc), digits(of.averagePrecision), String(of.support)];
+		return of === undefined
+			? []
+			: [names[index] as string, ...averagesOf(of), digits(of.rocAuc ?? null), digits(of.averagePrecision ?? null), String(of.support)];
 	});
 	return table([
 		['label', 'precision', 'recall', 'F1', 'ROC AUC', 'avg. precision', 'rows'],
 		...lines,
-		['(macro)', ...averages(metrics), digits(rocAuc), digits(averagePrecision), ''],
-		['(weighted)', ...averages(metrics.weighted), digits(rocAucWeighted), '', ''],
+		['(macro)', ...averagesOf(metrics), digits(rocAuc), digits(averagePrecision), ''],
+		['(weighted)', ...averagesOf(metrics.weighted), digits(rocAucWeighted), '', ''],
 	]);
 }
 
@@ -50,12 +84,8 @@ function worst(confusion: Matrix, names: readonly string[]): string[] {
 	return mistakes.length === 0 ? [] : table([['label', 'taken for', 'rows'], ...mistakes]);
 }
 
-function headline(metrics: Metrics, rows: number): string[] {
+function headline(metrics: ClassMetrics, rows: number): string[] {
 	const { loss, accuracy, f1, mcc, kappa, rocAuc, averagePrecision, brier, ece } = metrics;
-	const words = (numbers: Readonly<Record<string, number | null>>) =>
-		Object.entries(numbers)
-			.map(([name, value]) => `${name} ${digits(value)}`)
-			.join(', ');
 	return [
 		words({ accuracy, 'F1 (macro)': f1, MCC: mcc, kappa }),
 		words({ 'ROC AUC': rocAuc, 'average precision': averagePrecision }),

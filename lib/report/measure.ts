@@ -1,12 +1,13 @@
 /** A model measured on rows, batch by batch. */
+import type { ProblemType } from '../model/config.js';
 import type { NativeSession } from '../runtime/native.js';
 import type { Measured } from '../train/events.js';
-import { type Examples, pack } from '../train/examples.js';
-import { metricsOf } from './metrics.js';
-import { ScoredRows } from './scored-rows.js';
+import { type Examples, pack, rowsOf } from '../train/examples.js';
+import { foldFor } from './fold.js';
 
 export interface MeasureOptions {
 	readonly session: Pick<NativeSession, 'logits'>;
+	readonly problemType: ProblemType;
 	readonly labels: readonly string[];
 	/** That of training: Transformers' eval_loss is smoothed too. */
 	readonly labelSmoothing: number;
@@ -17,13 +18,11 @@ export interface MeasureOptions {
 }
 
 /** Undefined where it was stopped. */
-export async function measure(
-	examples: Examples,
-	{ session, labels, labelSmoothing, batchSize, stopped }: MeasureOptions,
-): Promise<Measured | undefined> {
+export async function measure(examples: Examples, options: MeasureOptions): Promise<Measured | undefined> {
+	const { session, batchSize, stopped } = options;
 	const started = performance.now();
-	const scored = new ScoredRows(labels.length);
-	const rows = examples.classes.length;
+	const fold = foldFor(options);
+	const rows = rowsOf(examples);
 	for (let first = 0; first < rows; first += batchSize) {
 		if (stopped()) return undefined;
 		const size = Math.min(batchSize, rows - first);
@@ -31,7 +30,7 @@ export async function measure(
 			examples,
 			Int32Array.from({ length: size }, (_, index) => first + index),
 		);
-		scored.add(await session.logits(batch), batch.labels);
+		fold.add(await session.logits(batch), batch.labels);
 	}
-	return { metrics: await metricsOf(scored, labels, { labelSmoothing }), rows, seconds: (performance.now() - started) / 1000 };
+	return { metrics: await fold.metrics(), rows, seconds: (performance.now() - started) / 1000 };
 }

@@ -2,7 +2,7 @@
 import { setImmediate } from 'node:timers/promises';
 
 import { type Decision, plainDecision } from '../model/decision.js';
-import type { LabelMetrics, Metrics } from '../train/events.js';
+import type { ClassMetrics, LabelMetrics } from '../train/events.js';
 import { countMetrics, countRows, labelAverages } from './confusion.js';
 import { probabilityMetrics } from './probabilistic.js';
 import { type LabelRanking, rankingMetrics, rankLabel } from './ranking.js';
@@ -16,7 +16,7 @@ export interface MetricsOptions {
 }
 
 /** `labels`: name of each class. Gives way to the event loop between labels, whose ranking takes longest. */
-export async function metricsOf(rows: ScoredRows, labels: readonly string[], options: MetricsOptions = {}): Promise<Metrics> {
+export async function metricsOf(rows: ScoredRows, labels: readonly string[], options: MetricsOptions = {}): Promise<ClassMetrics> {
 	const { decision = plainDecision, labelSmoothing = 0 } = options;
 	const probabilities = new Probabilities(rows, decision.temperature);
 	const counts = countRows(probabilities, decision);

@@ -1,12 +1,12 @@
 /** How good the probabilities themselves are: losses, Brier scores and calibration error. */
-import type { Metrics } from '../train/events.js';
+import type { ClassMetrics } from '../train/events.js';
 import type { Probabilities } from './scored-rows.js';
 
 // scikit-learn's clip of log_loss.
 const epsilon = 2 ** -52;
 const bins = 15;
 
-export type ProbabilityMetrics = Pick<Metrics, 'loss' | 'logLoss' | 'brier' | 'brierSum' | 'ece'>;
+export type ProbabilityMetrics = Pick<ClassMetrics, 'loss' | 'logLoss' | 'brier' | 'brierSum' | 'ece'>;
 
 /** `smoothing`: share of each row's loss that gives way to the mean over all labels; of `loss` alone. */
 export function probabilityMetrics(probabilities: Probabilities, smoothing = 0): ProbabilityMetrics {

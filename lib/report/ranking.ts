@@ -1,5 +1,5 @@
 /** How well the probability of a label ranks its rows before the others: areas under the ROC and precision-recall curves. */
-import type { Metrics } from '../train/events.js';
+import type { ClassMetrics } from '../train/events.js';
 import type { Probabilities } from './scored-rows.js';
 
 export interface LabelRanking {
@@ -41,7 +41,7 @@ export function rankLabel(probabilities: Probabilities, label: number, support: 
 	};
 }
 
-type RankingMetrics = Pick<Metrics, 'rocAuc' | 'rocAucWeighted' | 'rocAucOvo' | 'averagePrecision'>;
+type RankingMetrics = Pick<ClassMetrics, 'rocAuc' | 'rocAucWeighted' | 'rocAucOvo' | 'averagePrecision'>;
 
 /** Of all labels together. `support`: rows of each. */
 export function rankingMetrics(each: readonly LabelRanking[], support: Float64Array): RankingMetrics {

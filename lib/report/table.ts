@@ -11,7 +11,7 @@ export function trainingTable(evaluations: readonly Evaluation[]): string {
 		Number.isInteger(epoch) ? epoch.toFixed(1) : String(Number(epoch.toFixed(4))),
 		String(step),
 		metrics.loss.toFixed(4),
-		metrics.accuracy.toFixed(4),
+		metrics.accuracy?.toFixed(4) ?? '', // a regression has none
 	]);
 	const widths = HEADER.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column]?.length ?? 0)));
 	const line = (cells: readonly string[]) => `| ${cells.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join(' | ')} |`;

@@ -1,14 +1,15 @@
 /** Weights of the classes in the training loss. */
 import { ConfigError } from '../errors.js';
+import type { Targets } from './targets.js';
 
 /** One number a label, in their order or by name (a label that is not named has 1), or those that make up for rare labels. */
 export type ClassWeights = 'balanced' | readonly number[] | Readonly<Record<string, number>>;
 
 /**
- * One weight a label. 'balanced' is scikit-learn's compute_class_weight: rows / (labels * rows of the label), and 0 for a label without
+ * One weight a label; `classes`: that of each row. 'balanced' is scikit-learn's compute_class_weight: rows / (labels * rows of the label), and 0 for a label without
  * rows. Throws ConfigError OPTIONS_INVALID where weights and labels do not fit.
  */
-export function settledWeights(wanted: ClassWeights, labels: readonly string[], classes: Int32Array): number[] {
+export function settledWeights(wanted: ClassWeights, labels: readonly string[], classes: Targets): number[] {
 	if (wanted === 'balanced') {
 		const counts = new Array<number>(labels.length).fill(0);
 		for (const index of classes) counts[index] = (counts[index] ?? 0) + 1;

@@ -11,10 +11,10 @@ export interface Averages {
 export interface LabelMetrics extends Averages {
 	/** Rows that have this label. */
 	readonly support: number;
-	/** null where no row, or every row, has this label. */
-	readonly rocAuc: number | null;
+	/** null where no row, or every row, has this label. Of one label a row only, as what follows. */
+	readonly rocAuc?: number | null;
 	/** null where no row has this label. */
-	readonly averagePrecision: number | null;
+	readonly averagePrecision?: number | null;
 }
 
 /**
@@ -22,7 +22,7 @@ export interface LabelMetrics extends Averages {
  * all that is made of probabilities where one is not a number. Only `loss` (then, and of no rows) and `accuracy` (of no rows) are NaN,
  * which JSON writes as null. `precision`, `recall` and `f1` are means over the labels (macro).
  */
-export interface Metrics extends Averages {
+export interface ClassMetrics extends Averages {
 	/** Mean cross entropy; smoothed as in training where `labelSmoothingFactor` asks for it. */
 	readonly loss: number;
 	readonly accuracy: number;
@@ -56,6 +56,35 @@ export interface Metrics extends Averages {
 	readonly confusion: readonly (readonly number[])[] | null;
 	readonly perLabel: Readonly<Record<string, LabelMetrics>>;
 }
+
+/**
+ * Any number of labels a row, each given where its probability is above one half. `loss`: mean binary cross entropy over rows and labels;
+ * `accuracy`: share of rows with exactly their labels; `micro`: of the counts summed over all labels.
+ */
+export type MultiLabelMetrics = Pick<ClassMetrics, 'loss' | 'accuracy' | keyof Averages | 'micro' | 'weighted' | 'perLabel'>;
+
+/** A number a row. */
+export interface RegressionMetrics {
+	/** Mean squared error. */
+	readonly loss: number;
+	readonly mse: number;
+	/** Mean absolute error. */
+	readonly mae: number;
+	/** 1 - squared error / squared distance of the rows from their mean; of rows that are all alike 1 where each is met, else 0. */
+	readonly r2: number;
+	/** Correlation of values and predictions; 0 where either are all alike. */
+	readonly pearson: number;
+}
+
+/** What is measured, by kind of problem. */
+export interface MetricsOf {
+	readonly single_label_classification: ClassMetrics;
+	readonly multi_label_classification: MultiLabelMetrics;
+	readonly regression: RegressionMetrics;
+}
+
+/** Of whatever kind of problem. */
+export type Metrics = Pick<ClassMetrics, 'loss'> & Partial<ClassMetrics & RegressionMetrics>;
 
 /** Where a run stands. `epoch` counts passes, 1.5 being the middle of the second. */
 export interface Position {

@@ -1,15 +1,15 @@
 /** A data set as the model reads it: token ids of all rows end to end, tokenized once. */
 
-import { sortedLabels } from '../data/labels.js';
 import type { DatasetRow } from '../data/row.js';
+import { ModelError } from '../errors.js';
 import type { RaggedBatch, RaggedEncoding } from '../runtime/native.js';
+import type { TargetReader, Targets } from './targets.js';
 
 /** Rows laid end to end; row r is ids[offsets[r] .. offsets[r + 1]). */
 export interface Examples {
 	readonly ids: Int32Array;
 	readonly offsets: Int32Array;
-	/** Class index of each row. */
-	readonly classes: Int32Array;
+	readonly targets: Targets;
 }
 
 /** What was seen on the way and may deserve a warning; each a count of rows. */
@@ -27,9 +27,7 @@ export interface ReadResult {
 
 export interface ReadOptions {
 	readonly encode: (texts: readonly string[]) => Promise<RaggedEncoding>;
-	/** The labels there may be, in order; else those found, sorted. */
-	readonly labels: readonly string[] | undefined;
-	readonly onUnknownLabel: (row: DatasetRow) => Error;
+	readonly targets: TargetReader;
 	/** The error a text longer than the limit is, where it is one. */
 	readonly onTruncated?: ((row: DatasetRow) => Error) | undefined;
 	/** Asked before each portion of texts; throws to end the reading. */
@@ -40,8 +38,6 @@ export interface ReadOptions {
 const ROWS_AT_ONCE = 512;
 
 export async function readExamples(rows: AsyncIterable<DatasetRow>, options: ReadOptions): Promise<ReadResult> {
-	const classOf = new Map((options.labels ?? []).map((label, index) => [label, index]));
-	const classes: number[] = [];
 	const parts: RaggedEncoding[] = [];
 	const remarks = { empty: 0, truncated: 0, withNul: 0 };
 	let waiting: DatasetRow[] = [];
@@ -57,10 +53,7 @@ export async function readExamples(rows: AsyncIterable<DatasetRow>, options: Rea
 	};
 
 	for await (const row of rows) {
-		if (options.labels === undefined && !classOf.has(row.label)) classOf.set(row.label, classOf.size);
-		const found = classOf.get(row.label);
-		if (found === undefined) throw options.onUnknownLabel(row);
-		classes.push(found);
+		options.targets.add(row);
 		if (row.text.trim() === '') remarks.empty += 1;
 		if (row.text.includes('\0')) remarks.withNul += 1;
 		waiting.push(row);
@@ -72,10 +65,8 @@ export async function readExamples(rows: AsyncIterable<DatasetRow>, options: Rea
 	options.stopIfAborted();
 	if (waiting.length > 0) await encodeWaiting();
 
-	const labels = options.labels ?? sortedLabels(classOf.keys());
-	const final = new Map(labels.map((label, index) => [label, index]));
-	const renumber = Int32Array.from(classOf.keys(), (label) => final.get(label) ?? 0);
-	return { examples: { ...joined(parts), classes: Int32Array.from(classes, (index) => renumber[index] ?? 0) }, labels, remarks };
+	const { labels, targets } = options.targets.settle();
+	return { examples: { ...joined(parts), targets }, labels, remarks };
 }
 
 /** What a run says of the rows it read from `source`. */
@@ -92,23 +83,35 @@ export function warningsOf({ empty, truncated, withNul }: Remarks, source: strin
 /** The rows with these numbers, in this order, as examples of their own. */
 export function subset(examples: Examples, rows: Int32Array): Examples {
 	const { ids, offsets, labels } = pack(examples, rows);
-	return { ids, offsets, classes: labels };
+	return { ids, offsets, targets: labels };
 }
+
+export const rowsOf = ({ offsets }: Examples): number => offsets.length - 1;
 
 /** Tokens of each row. */
 export function lengthsOf({ offsets }: Examples): Int32Array {
 	return Int32Array.from({ length: offsets.length - 1 }, (_, row) => (offsets[row + 1] ?? 0) - (offsets[row] ?? 0));
 }
 
+/** The engine reads a row of its embedding for each token: there must be one. Throws ModelError VOCABULARY_MISMATCH. */
+export function requireKnownTokens(examples: readonly (Examples | undefined)[], vocabSize: number, folder: string): void {
+	const largest = examples.reduce((most, each) => (each === undefined ? most : each.ids.reduce((a, b) => Math.max(a, b), most)), 0);
+	if (largest < vocabSize) return;
+	throw new ModelError('VOCABULARY_MISMATCH', `The vocabulary of ${folder} has a token ${largest}, but its model knows only ${vocabSize}`);
+}
+
 /** A batch of the rows with these numbers, in this order. */
-export function pack({ ids, offsets, classes }: Examples, rows: Int32Array): RaggedBatch & { readonly labels: Int32Array } {
+export function pack({ ids, offsets, targets }: Examples, rows: Int32Array): Required<RaggedBatch> {
 	const batchOffsets = new Int32Array(rows.length + 1);
 	for (const [index, row] of rows.entries()) {
 		batchOffsets[index + 1] = (batchOffsets[index] ?? 0) + (offsets[row + 1] ?? 0) - (offsets[row] ?? 0);
 	}
 	const batchIds = new Int32Array(batchOffsets[rows.length] ?? 0);
 	for (const [index, row] of rows.entries()) batchIds.set(ids.subarray(offsets[row], offsets[row + 1]), batchOffsets[index]);
-	return { ids: batchIds, offsets: batchOffsets, labels: rows.map((row) => classes[row] ?? 0) };
+	const width = targets.length / (offsets.length - 1);
+	const labels = targets.slice(0, rows.length * width);
+	for (const [index, row] of rows.entries()) labels.set(targets.subarray(row * width, (row + 1) * width), index * width);
+	return { ids: batchIds, offsets: batchOffsets, labels };
 }
 
 function joined(parts: readonly RaggedEncoding[]): { ids: Int32Array; offsets: Int32Array } {

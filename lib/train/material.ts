@@ -1,11 +1,12 @@
 /** The rows of a run, read, tokenized and cut in two where that was asked for. */
-import { requireTwoLabels, unknownLabel } from '../data/labels.js';
 import type { DatasetRow, Fingerprint, RowSource } from '../data/row.js';
 import { heldBack } from '../data/split.js';
 import { DataError } from '../errors.js';
+import type { ProblemType } from '../model/config.js';
 import type { BaseAddon, RaggedEncoding } from '../runtime/native.js';
-import { type Examples, type ReadResult, readExamples, subset, warningsOf } from './examples.js';
+import { type Examples, type ReadResult, readExamples, rowsOf, subset, warningsOf } from './examples.js';
 import type { RunRecord } from './record.js';
+import { targetReader } from './targets.js';
 
 export interface Material {
 	readonly train: Examples;
@@ -17,6 +18,7 @@ export interface Material {
 
 export interface ReadingOptions {
 	readonly encode: (texts: readonly string[]) => Promise<RaggedEncoding>;
+	readonly problemType: ProblemType;
 	readonly maxLength: number;
 	readonly truncation: 'warn' | 'silent' | 'error';
 	/** Asked before each portion of texts; throws to end the reading. */
@@ -35,23 +37,18 @@ export async function gather(sources: Sources, options: ReadingOptions): Promise
 	const { train } = sources;
 	const read = await readRows(train, sources.labels, options);
 	const { examples, labels } = read;
-	requireTwoLabels(labels, train.source);
 	const warnings = warningsFor(read, train, options);
 	const data = { train: train.fingerprint as Fingerprint };
 	if (sources.eval === undefined) return { train: examples, eval: undefined, labels, data, warnings };
 	if (!(Symbol.asyncIterator in sources.eval)) {
 		const { split } = sources.eval;
-		const [kept, held] = cut(examples, labels, split, sources);
-		if (held.classes.length === 0) {
-			throw new DataError(
-				'TOO_FEW_ROWS',
-				`Expected rows enough in ${train.source} to hold back a share of ${split}, got ${examples.classes.length}`,
-				{
-					file: train.source,
-				},
-			);
+		const [kept, held] = cut(examples, split, sources, options);
+		if (rowsOf(held) === 0) {
+			throw new DataError('TOO_FEW_ROWS', `Expected rows enough in ${train.source} to hold back a share of ${split}, got ${rowsOf(examples)}`, {
+				file: train.source,
+			});
 		}
-		return { train: kept, eval: held, labels, data: { ...data, eval: { split, rows: held.classes.length } }, warnings };
+		return { train: kept, eval: held, labels, data: { ...data, eval: { split, rows: rowsOf(held) } }, warnings };
 	}
 	const other = await readRows(sources.eval, labels, options);
 	return {
@@ -69,16 +66,18 @@ export function readRows(dataset: RowSource, labels: readonly string[] | undefin
 		dataset.error('TEXT_TOO_LONG', line, `the text has more than ${options.maxLength} tokens`, 'raise maxLength, or set truncation to warn');
 	return readExamples(dataset, {
 		encode: options.encode,
-		labels,
-		onUnknownLabel: (row) => unknownLabel(dataset, row, labels ?? []),
+		targets: targetReader(options.problemType, dataset, labels),
 		onTruncated: options.truncation === 'error' ? tooLong : undefined,
 		stopIfAborted: options.stopIfAborted,
 	});
 }
 
-function cut(examples: Examples, labels: readonly string[], share: number, { Generator, dataSeed }: Sources): [Examples, Examples] {
-	const names = Array.from(examples.classes, (index) => labels[index] ?? '');
-	const held = heldBack(names, new Generator(dataSeed).permutation(names.length), { test: share });
+/** Classes, and sets of labels, keep their shares in both parts; numbers have none to keep. */
+function cut(examples: Examples, share: number, { Generator, dataSeed }: Sources, { problemType }: ReadingOptions): [Examples, Examples] {
+	const count = rowsOf(examples);
+	const width = examples.targets.length / count;
+	const kinds = Array.from({ length: count }, (_, row) => examples.targets.subarray(row * width, (row + 1) * width).join());
+	const held = heldBack(kinds, new Generator(dataSeed).permutation(count), { test: share, stratify: problemType !== 'regression' });
 	const rows = Int32Array.from(held.keys());
 	const part = (flag: number) =>
 		subset(

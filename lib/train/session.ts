@@ -1,8 +1,9 @@
 /** What the engine is opened with: a run's options in its own terms. */
-import type { ModelConfig } from '../model/config.js';
-import type { SessionOptions } from '../runtime/native.js';
+import type { ModelConfig, ProblemType } from '../model/config.js';
+import type { LossOptions, SessionOptions } from '../runtime/native.js';
 
 export interface SessionSettings {
+	readonly problemType: ProblemType;
 	readonly compat: '5' | '4.18';
 	readonly optim: 'adamw_torch' | 'adamw_hf';
 	readonly seed: number;
@@ -14,6 +15,12 @@ export interface SessionSettings {
 	readonly maxGradNorm: number;
 	readonly threads: number;
 }
+
+const lossKinds: Readonly<Record<ProblemType, LossOptions['kind']>> = {
+	single_label_classification: 'single_label',
+	multi_label_classification: 'multi_label',
+	regression: 'regression',
+};
 
 /** `weights`: path of the model's tensors; `classWeights`: one a label, or none for 1 each. */
 export function sessionOptions(
@@ -31,7 +38,7 @@ export function sessionOptions(
 		initializerRange: model.initializerRange,
 		seed: settings.seed,
 		headDraws: settings.compat === '5' ? 'first' : 'afterConstructors',
-		loss: { kind: 'single_label', labelSmoothing: settings.labelSmoothingFactor, ...(classWeights && { classWeights }) },
+		loss: { kind: lossKinds[settings.problemType], labelSmoothing: settings.labelSmoothingFactor, ...(classWeights && { classWeights }) },
 		optimizer: {
 			flavor: settings.optim,
 			beta1: settings.adamBeta1,

@@ -1,5 +1,5 @@
 /** Labels as a check meets them: each by an index, and each set of labels a row may have by another. */
-import { type FileRow, labelOf, type Origin } from '../row.js';
+import { type FileRow, labelOf, labelsOf as listedLabels, type Origin } from '../row.js';
 import { excerpt } from './text.js';
 
 /** More are no classes: all that come after are taken together. */
@@ -44,6 +44,5 @@ export class LabelIndex {
 
 /** The labels of a row, one or a list of them; throws the DataError a row without one is. */
 export function labelsOf(row: FileRow, origin: Origin): string[] {
-	if (!Array.isArray(row.label)) return [labelOf(row, origin)];
-	return row.label.map((label) => labelOf({ ...row, label }, origin));
+	return listedLabels(row, origin, undefined) ?? [labelOf(row, origin)];
 }
