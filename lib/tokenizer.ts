@@ -1,7 +1,8 @@
 import { ConfigError, DataError, DistiltuneError, fromNative } from './errors.js';
-import { resolveModel, writeFolderAtomically } from './model/folder.js';
+import { resolveModel } from './model/folder.js';
 import { loadVocabulary, type Vocabulary } from './model/vocabulary.js';
 import { saveVocabulary } from './model/vocabulary-write.js';
+import { writeFolderAtomically } from './model/write-folder.js';
 import { loadBase } from './runtime/load.js';
 import type { EncodeOptions as NativeOptions, NativeTokenizer, RaggedEncoding } from './runtime/native.js';
 

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { type DataInput, Dataset } from './dataset.js';
 import { AbortError, ConfigError, fromNative, ModelError, TrainingError } from './errors.js';
 import { configText, type ModelConfig, type ProblemType, parametersBesideEmbeddings, withLabels } from './model/config.js';
-import { openModelFolder, requireWritable, resolveModel, writeFolderAtomically } from './model/folder.js';
+import { openModelFolder, resolveModel } from './model/folder.js';
 import { type PredictionOf, predict } from './model/predict.js';
 import { isSplit } from './option-check.js';
 import { type ResolvedConfig, resolveConfig, type TrainerConfig } from './options.js';

@@ -139,6 +139,13 @@ async function test() {
 	node('node_modules/vitest/vitest.mjs', 'run', ...args);
 }
 
+/** Every case of the tests that `test` runs a third of. */
+async function reliability() {
+	process.env.DISTILTUNE_TEST_SHARE ??= '1';
+	await build({ tests: true });
+	node('node_modules/vitest/vitest.mjs', 'run', 'test/70-', ...args);
+}
+
 async function quickstart() {
 	await build();
 	node('dist/cli/quickstart.js', ...args);
@@ -171,6 +178,7 @@ const tasks = {
 	lint,
 	types,
 	test,
+	reliability,
 	bench,
 	parity,
 	'test:python': testPython,

@@ -1,12 +1,11 @@
-import { randomBytes } from 'node:crypto';
-import { open, readdir, readFile, rename, rm, rmdir, stat } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { homedir } from 'node:os';
-import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
+import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type Attempt, DistiltuneError, ModelError } from '../errors.js';
+import { type Attempt, ModelError } from '../errors.js';
 import { cacheFolder } from '../runtime/cache.js';
-import { makeFolder } from '../runtime/make-folder.js';
+import { isFile, isFolder } from '../runtime/is-file.js';
 import { type ModelConfig, readConfig } from './config.js';
 
 /** A folder that holds a model: config.json, weights and a vocabulary (lib/model/vocabulary.ts reads that). docs/model-folder.md has the details. */
@@ -54,73 +53,6 @@ export async function resolveModel(nameOrFolder: string, cache = cacheFolder()):
 	throw notFound(nameOrFolder, tried, join(cache, 'models', nameOrFolder));
 }
 
-/**
- * Makes `folder` whole or leaves it as it was. `write` puts files into an empty folder beside it; they are flushed to the disk, then the
- * folder is renamed. Where `folder` is there already, the new files replace theirs one by one, by rename, and others stay; config.json
- * comes last. Throws DistiltuneError OUTPUT_NOT_WRITABLE or DISK_FULL, or what `write` throws; the folder beside it is then removed.
- */
-export async function writeFolderAtomically(folder: string, write: (temporary: string) => Promise<void>): Promise<void> {
-	const target = resolve(folder);
-	const temporary = temporaryFor(target);
-	try {
-		makeFolder(temporary);
-		await write(temporary);
-		const names = await readdir(temporary);
-		for (const name of names) await flush(join(temporary, name));
-		await flushFolder(temporary);
-		if (!(await isFolder(target))) {
-			await rename(temporary, target);
-		} else {
-			for (const name of names.sort((a, b) => Number(a === 'config.json') - Number(b === 'config.json')))
-				await rename(join(temporary, name), join(target, name));
-			await flushFolder(target);
-			await rm(temporary, { recursive: true });
-		}
-		await flushFolder(dirname(target));
-	} catch (cause) {
-		await rm(temporary, { recursive: true, force: true }).catch(() => undefined);
-		throw outputError(target, cause);
-	}
-}
-
-/** Throws OUTPUT_NOT_WRITABLE or DISK_FULL where writeFolderAtomically could not even begin; leaves nothing behind but the folders above. */
-export async function requireWritable(folder: string): Promise<void> {
-	const target = resolve(folder);
-	const there = await stat(target).catch(() => undefined);
-	if (there !== undefined && !there.isDirectory())
-		throw new DistiltuneError('OUTPUT_NOT_WRITABLE', `Expected ${target} to be a folder, but a file has that name`, {
-			hint: 'name another folder with --output-dir',
-		});
-	const trials = there === undefined ? [temporaryFor(target)] : [temporaryFor(target), temporaryFor(join(target, 'model'))];
-	try {
-		for (const trial of trials) {
-			makeFolder(trial);
-			await rmdir(trial);
-		}
-	} catch (cause) {
-		throw outputError(target, cause);
-	}
-}
-
-/** A name of this process's own beside `target`. */
-function temporaryFor(target: string): string {
-	return join(dirname(target), `${basename(target)}.tmp-${process.pid}-${randomBytes(4).toString('hex')}`);
-}
-
-/** What an error of the system while writing under `folder` is called; other errors stay as they are. */
-function outputError(folder: string, cause: unknown): unknown {
-	if (cause instanceof DistiltuneError) return cause;
-	const code = (cause as NodeJS.ErrnoException).code ?? '';
-	if (code === 'ENOSPC' || code === 'EDQUOT' || code === 'DISK_FULL')
-		return new DistiltuneError('DISK_FULL', `No space left to write the model to ${folder}`, { cause, hint: 'free some disk space' });
-	if (/^E[A-Z]+$/.test(code) || code === 'NOT_WRITABLE' || code === 'WRITE_FAILED')
-		return new DistiltuneError('OUTPUT_NOT_WRITABLE', `Could not write the model to ${folder}: ${(cause as Error).message}`, {
-			cause,
-			hint: 'name another folder with --output-dir',
-		});
-	return cause;
-}
-
 async function candidates(name: string, cache: string): Promise<string[]> {
 	const places = [fileURLToPath(new URL(`../../models/${name}`, import.meta.url))];
 	if (!name.includes('/')) places.push(installedPackage(name));
@@ -158,35 +90,4 @@ function notFound(name: string, tried: readonly Attempt[], wanted?: string): Mod
 		hint: '--model minilm-l6',
 		details: { tried },
 	});
-}
-
-const isFolder = (path: string) =>
-	stat(path).then(
-		(info) => info.isDirectory(),
-		() => false,
-	);
-const isFile = (path: string) =>
-	stat(path).then(
-		(info) => info.isFile(),
-		() => false,
-	);
-
-async function flush(file: string): Promise<void> {
-	const handle = await open(file, 'r+');
-	try {
-		await handle.sync();
-	} finally {
-		await handle.close();
-	}
-}
-
-/** So that names survive a crash. Windows cannot open folders and needs no such call. */
-async function flushFolder(folder: string): Promise<void> {
-	if (process.platform === 'win32') return;
-	const handle = await open(folder, 'r');
-	try {
-		await handle.sync();
-	} finally {
-		await handle.close();
-	}
 }

@@ -5,6 +5,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RuntimeUnavailableError } from '../errors.js';
 import { makeFolder } from './make-folder.js';
+import { isDiskFull } from './system-error.js';
 
 /** Per-user cache: DISTILTUNE_CACHE_DIR, else the platform's cache folder. */
 export function cacheFolder(env: NodeJS.ProcessEnv = process.env): string {
@@ -36,9 +37,9 @@ export async function onDisk<T>(folder: string, body: () => Promise<T>): Promise
 	try {
 		return await body();
 	} catch (cause) {
-		const { code, syscall } = cause as NodeJS.ErrnoException;
-		if (code === 'ENOSPC' || code === 'EDQUOT')
+		if (isDiskFull(cause))
 			throw new RuntimeUnavailableError('DISK_FULL', `Expected room in ${folder}, but the disk filled up`, { cause, hint: elsewhere });
+		const { code, syscall } = cause as NodeJS.ErrnoException;
 		const closed = ['EACCES', 'EPERM', 'EROFS', 'EBUSY', 'ENOTDIR', 'EEXIST'].includes(code ?? '');
 		if (closed || syscall === 'mkdir')
 			// Node gives ENOENT for a folder it cannot make on a read-only disk
@@ -50,7 +51,8 @@ export async function onDisk<T>(folder: string, body: () => Promise<T>): Promise
 	}
 }
 
-function alive(pid: number): boolean {
+/** Whether a process has this number. */
+export function alive(pid: number): boolean {
 	try {
 		process.kill(pid, 0);
 		return true;

@@ -86,6 +86,8 @@ std::string words(int error) { return std::generic_category().message(error); }
   if (full)
     throw Failure("DISK_FULL", "No space left to write " + path + " (" + words(error) + ")",
                   "free some disk space");
+  if (error == EMFILE || error == ENFILE)
+    throw Failure("TOO_MANY_FILES", "Could not write " + path + ": " + words(error));
   const bool refused = error == EACCES || error == EPERM || error == EROFS || error == ENOENT ||
                        error == ENOTDIR || error == EISDIR;
   throw Failure(refused ? "NOT_WRITABLE" : "WRITE_FAILED", "Could not write " + path + ": " + words(error));

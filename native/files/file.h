@@ -29,8 +29,8 @@ class InputFile {
   int descriptor_ = -1;
 };
 
-/** A file being written from its start. Throws DISK_FULL, NOT_WRITABLE or WRITE_FAILED, with path and the
- * system's words. */
+/** A file being written from its start. Throws DISK_FULL, NOT_WRITABLE, TOO_MANY_FILES or WRITE_FAILED, with
+ * path and the system's words. */
 class OutputFile {
  public:
   /** Created, or emptied if it was there. */

@@ -1,0 +1,33 @@
+/** Runs a program of this folder under the shim that records its file operations and makes them fail. */
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { fixture } from '../models.js';
+
+const compilers = ['cc', 'gcc', 'clang'];
+
+export interface Shimmed {
+	/** Each line of JSON the program printed. */
+	readonly lines: unknown[];
+	/** For readLog. */
+	readonly log: string;
+}
+
+/** Runs `program` with `task` as its argument; `root` is the folder that the shim watches, `scratch` one outside it. */
+export function runShimmed(program: string, task: object, root: string, scratch: string): Shimmed {
+	const folder = mkdtempSync(join(scratch, 'shim-'));
+	const [library, control, log] = ['files.so', 'control', 'log'].map((name) => join(folder, name)) as [string, string, string];
+	const compiler = compilers.find((name) => spawnSync(name, ['--version']).status === 0) ?? 'cc';
+	execFileSync(compiler, ['-std=gnu11', '-O1', '-shared', '-fPIC', '-o', library, fixture('shim/files.c'), '-lpthread', '-ldl']);
+	writeFileSync(control, new Int32Array(5));
+	const shim = { LD_PRELOAD: library, UV_USE_IO_URING: '0', FILES_SHIM_ROOT: root, FILES_SHIM_CONTROL: control, FILES_SHIM_LOG: log };
+	const stdout = execFileSync(process.execPath, ['--no-warnings', fileURLToPath(new URL(program, import.meta.url)), JSON.stringify(task)], {
+		env: { ...process.env, ...shim },
+		encoding: 'utf8',
+		maxBuffer: 2 ** 28,
+		stdio: ['ignore', 'pipe', 'inherit'],
+	});
+	const lines = stdout.split('\n').filter((line) => line !== '');
+	return { lines: lines.map((line) => JSON.parse(line)), log };
+}
