@@ -19,6 +19,8 @@ const calls: Record<string, (session: NativeSession) => Promise<unknown>> = {
 	gradient: (session) => session.gradient('classifier.bias'),
 	moments: (session) => session.moments('classifier.bias'),
 	saveWeights: (session) => session.saveWeights('/nowhere/at/all'),
+	saveState: (session) => session.saveState('/nowhere/at/all'),
+	loadState: (session) => session.loadState('/nowhere/at/all', { steps: 0, microBatches: 0, pending: 0 }),
 };
 
 describe.each(Object.keys(calls))('%s', (name) => {

@@ -184,6 +184,16 @@ export interface Moments {
 	readonly second: Float32Array;
 }
 
+/** What dropout and AdamW hang on beside values; belongs to a state that was saved. */
+export interface Counters {
+	/** Optimizer steps taken. */
+	readonly steps: number;
+	/** Micro-batches seen, those of failed steps too. */
+	readonly microBatches: number;
+	/** Micro-batches whose gradients are pending. */
+	readonly pending: number;
+}
+
 /**
  * Calls take turns: one made during another rejects with SESSION_BUSY. What is refused before it computes (SESSION_BUSY, BATCH_INVALID,
  * PARAMETER_UNKNOWN) changes nothing. A step or accumulate that fails later (NON_FINITE, CANCELLED) leaves parameters and moments as
@@ -211,6 +221,10 @@ export interface NativeSession {
 	moments(name: string): Promise<Moments>;
 	/** Writes all parameters as F32 safetensors to `path` (the caller owns temporary names and renames). */
 	saveWeights(path: string): Promise<void>;
+	/** Writes moments and pending gradients to `path`, likewise: exp_avg.NAME, exp_avg_sq.NAME, and gradient.NAME where one is pending. */
+	saveState(path: string): Promise<Counters>;
+	/** Reads them back into a session opened with the weights of that moment; it then goes on bit for bit. Rejects with STATE_INVALID; the session is then good for nothing. */
+	loadState(path: string, counters: Counters): Promise<void>;
 	/** Frees native memory; waits for a running call. Later calls reject with SESSION_CLOSED. Closing twice is fine. */
 	close(): Promise<void>;
 }

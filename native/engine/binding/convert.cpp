@@ -85,6 +85,20 @@ std::vector<OwnedBatch> to_batches(const Napi::Value& value) {
   return batches;
 }
 
+Counters to_counters(const Napi::Value& value) {
+  const Napi::Object counters = value.ToObject();
+  const auto count = [&](const char* key) { return static_cast<uint64_t>(node::integer(counters, key)); };
+  return {count("steps"), count("microBatches"), count("pending")};
+}
+
+Napi::Value from_counters(Napi::Env env, const Counters& counters) {
+  auto object = Napi::Object::New(env);
+  object.Set("steps", static_cast<double>(counters.steps));
+  object.Set("microBatches", static_cast<double>(counters.micro_batches));
+  object.Set("pending", static_cast<double>(counters.pending));
+  return object;
+}
+
 void check_labels(const OwnedBatch& batch, LossKind kind, int64_t outputs) {
   const bool classes = kind == LossKind::single_label;
   const size_t want = batch.rows().rows * (classes ? 1 : outputs);

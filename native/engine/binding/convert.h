@@ -43,6 +43,9 @@ struct OwnedBatch {
 SessionOptions to_session_options(const Napi::Value& value);
 std::vector<OwnedBatch> to_batches(const Napi::Value& value);
 OwnedBatch to_batch(const Napi::Value& value);
+/** interface Counters in lib/runtime/native.ts, both ways. */
+Counters to_counters(const Napi::Value& value);
+Napi::Value from_counters(Napi::Env env, const Counters& counters);
 
 /** Beyond model::check(Batch): labels of the kind, in the number and in the range that the loss takes. Throws
  * BATCH_INVALID. */

@@ -9,6 +9,7 @@
 #include "../ops/aten.h"
 #include "../ops/cpu.h"
 #include "../train/head.h"
+#include "../train/state.h"
 
 namespace distiltune::engine {
 
@@ -116,6 +117,16 @@ node::Jobs::Finish save_weights(Core& core, const std::string& path) {
     tensors.push_back({info.name, info.sizes(), core.training.parameters().views()[index].f32()});
   }
   files::write_safetensors(path, tensors, {{"format", "pt"}});
+  return node::finish_undefined();
+}
+
+node::Jobs::Finish save_state(Core& core, const std::string& path) {
+  save_state(core.training, core.shape, path);
+  return [counters = core.training.counters()](Napi::Env env) -> Napi::Value { return from_counters(env, counters); };
+}
+
+node::Jobs::Finish load_state(Core& core, const std::string& path, const Counters& counters) {
+  load_state(core.training, core.shape, path, counters);
   return node::finish_undefined();
 }
 

@@ -37,5 +37,7 @@ node::Jobs::Finish parameter(Core& core, const std::string& name);
 node::Jobs::Finish gradient(Core& core, const std::string& name);
 node::Jobs::Finish moments(Core& core, const std::string& name);
 node::Jobs::Finish save_weights(Core& core, const std::string& path);
+node::Jobs::Finish save_state(Core& core, const std::string& path);
+node::Jobs::Finish load_state(Core& core, const std::string& path, const Counters& counters);
 
 }  // namespace distiltune::engine

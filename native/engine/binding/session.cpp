@@ -68,10 +68,12 @@ class Session : public Napi::ObjectWrap<Session> {
         env, "Session",
         {InstanceMethod("step", &Session::step_), InstanceMethod("accumulate", &Session::accumulate_),
          InstanceMethod("logits", &Session::logits_),
-         InstanceMethod("parameter", &Session::of_parameter<parameter>),
-         InstanceMethod("gradient", &Session::of_parameter<gradient>),
-         InstanceMethod("moments", &Session::of_parameter<moments>),
-         InstanceMethod("saveWeights", &Session::save_weights_), InstanceMethod("close", &Session::close_)});
+         InstanceMethod("parameter", &Session::named<parameter>),
+         InstanceMethod("gradient", &Session::named<gradient>),
+         InstanceMethod("moments", &Session::named<moments>),
+         InstanceMethod("saveWeights", &Session::named<save_weights>),
+         InstanceMethod("saveState", &Session::named<save_state>),
+         InstanceMethod("loadState", &Session::load_state_), InstanceMethod("close", &Session::close_)});
   }
 
   /** Constructed by openSession alone, around the state that its job has made. */
@@ -130,20 +132,18 @@ class Session : public Napi::ObjectWrap<Session> {
     });
   }
 
-  /** What `read` makes of the parameter that is named. */
-  template <node::Jobs::Finish (*read)(Core&, const std::string&)>
-  Napi::Value of_parameter(const Napi::CallbackInfo& info) {
+  /** A call whose one argument is the name of a parameter or of a file. */
+  template <node::Jobs::Finish (*of)(Core&, const std::string&)>
+  Napi::Value named(const Napi::CallbackInfo& info) {
     return call(info, [&] {
-      return
-          [name = info[0].ToString().Utf8Value()](Core& core, const Cancelled&) { return read(core, name); };
+      return [name = info[0].ToString().Utf8Value()](Core& core, const Cancelled&) { return of(core, name); };
     });
   }
 
-  Napi::Value save_weights_(const Napi::CallbackInfo& info) {
+  Napi::Value load_state_(const Napi::CallbackInfo& info) {
     return call(info, [&] {
-      return [path = info[0].ToString().Utf8Value()](Core& core, const Cancelled&) {
-        return save_weights(core, path);
-      };
+      return [path = info[0].ToString().Utf8Value(), counters = to_counters(info[1])](
+                 Core& core, const Cancelled&) { return load_state(core, path, counters); };
     });
   }
 

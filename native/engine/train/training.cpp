@@ -50,11 +50,12 @@ std::vector<double> Training::accumulate(const std::vector<LabelledBatch>& batch
     const Parameters& parameters = parameters_.parameters();
     std::vector<double> losses;
     for (const LabelledBatch& batch : batches) {
-      const View logits = model_.forward(parameters, batch.rows, micro_batches_++, cancelled);
+      const View logits = model_.forward(parameters, batch.rows, counters_.micro_batches++, cancelled);
       const double loss = mean_loss(loss_, logits, batch.labels, 1 / divisor, logits);
-      check_finite(loss, "loss", steps_ + 1);
+      check_finite(loss, "loss", counters_.steps + 1);
       losses.push_back(loss);
       model_.backward(parameters, batch.rows, logits, gradients_, cancelled);
+      ++counters_.pending;
     }
     return losses;
   });
@@ -64,8 +65,8 @@ StepResult Training::step(const std::vector<LabelledBatch>& batches, double divi
                           const Cancelled& cancelled) {
   return or_clear([&] {
     StepResult result{accumulate(batches, divisor, cancelled), gradient_norm()};
-    check_finite(result.grad_norm, "gradient norm", steps_ + 1);
-    ++steps_;
+    check_finite(result.grad_norm, "gradient norm", counters_.steps + 1);
+    ++counters_.steps;
     const double limit = optimizer_.max_grad_norm;
     update(learning_rate, limit > 0 ? std::min(1.0, limit / (result.grad_norm + clip_epsilon)) : 1.0);
     clear_gradients();
@@ -80,6 +81,7 @@ View Training::logits(const Batch& batch, const Cancelled& cancelled) {
 void Training::clear_gradients() {
   gradients_.word_embeddings.clear();
   other_gradients_.clear();
+  counters_.pending = 0;
 }
 
 double Training::gradient_norm() {
@@ -95,7 +97,7 @@ void Training::update(double learning_rate, double gradient_scale) {
                  optimizer_.beta2,
                  optimizer_.epsilon,
                  optimizer_.weight_decay,
-                 static_cast<int64_t>(steps_),
+                 static_cast<int64_t>(counters_.steps),
                  gradient_scale};
   ops_.adamw(step, parameters_.word_table(), moments1_.word_table(), moments2_.word_table(),
              gradients_.word_embeddings);

@@ -30,9 +30,16 @@ struct StepResult {
   double grad_norm;            // of all pending gradients together, before clipping
 };
 
+/** What dropout and AdamW hang on. */
+struct Counters {
+  uint64_t steps = 0;          // taken
+  uint64_t micro_batches = 0;  // seen, in failed steps too: no two draw the same masks
+  uint64_t pending = 0;        // micro-batches whose gradients wait for an update
+};
+
 /**
- * A model being trained: its parameters, their moments, gradients that wait for an update, and the counts
- * that dropout and AdamW hang on. Batches are checked by the caller.
+ * A model being trained: its parameters, their moments, gradients that wait for an update, and counters.
+ * Batches are checked by the caller.
  *
  * accumulate() and step() throw NON_FINITE where a loss or the norm is no number, and CANCELLED. Parameters
  * and moments are then as before, and nothing is pending: what a failed batch has added cannot be taken out
@@ -45,11 +52,12 @@ class Training {
            const OptimizerOptions& optimizer, uint64_t seed);
 
   ParameterStore& parameters() { return parameters_; }
-  const ParameterStore& moments1() const { return moments1_; }
-  const ParameterStore& moments2() const { return moments2_; }
+  ParameterStore& moments1() { return moments1_; }
+  ParameterStore& moments2() { return moments2_; }
   /** Pending ones; the other store has no word table. */
-  const WordGradient& word_gradient() const { return gradients_.word_embeddings; }
-  const ParameterStore& other_gradients() const { return other_gradients_; }
+  WordGradient& word_gradient() { return gradients_.word_embeddings; }
+  ParameterStore& other_gradients() { return other_gradients_; }
+  Counters& counters() { return counters_; }
 
   /** Adds each batch's gradients over `divisor`, whatever its rows. Returns the mean loss of each, undivided.
    */
@@ -78,8 +86,7 @@ class Training {
   ParameterStore parameters_, moments1_, moments2_;
   ParameterStore other_gradients_;
   Gradients gradients_;
-  uint64_t steps_ = 0;          // taken
-  uint64_t micro_batches_ = 0;  // seen, in failed steps too: no two draw the same masks
+  Counters counters_;
 };
 
 }  // namespace distiltune::engine
