@@ -23,6 +23,8 @@ export type { ThresholdMetric } from './report/calibration.js';
 export { configure } from './runtime/libtorch.js';
 export type { RaggedEncoding } from './runtime/native.js';
 export { type DecodeOptions, type EncodeBatchOptions, type EncodeOptions, type Encoding, Tokenizer } from './tokenizer.js';
+export type { EarlyStopping } from './train/best.js';
+export type { TrainerCallback, TrainerControl } from './train/callbacks.js';
 export type {
 	Averages,
 	ClassMetrics,

@@ -1,10 +1,24 @@
 /** What may stand in an option, and the sentence that refuses anything else. */
 import { type DataInput, Dataset } from './dataset.js';
+import type { EarlyStopping } from './train/best.js';
+import { eventTypes } from './train/callbacks.js';
 import { kwargsOf, type ScheduleKwargs } from './train/schedule.js';
 
 /** What may stand in an option, and what the command line says of it. */
 export interface OptionSpec {
-	readonly kind: 'integer' | 'number' | 'boolean' | 'text' | 'choice' | 'list' | 'data' | 'dataOrSplit' | 'weights' | 'kwargs';
+	readonly kind:
+		| 'integer'
+		| 'number'
+		| 'boolean'
+		| 'text'
+		| 'choice'
+		| 'list'
+		| 'data'
+		| 'dataOrSplit'
+		| 'weights'
+		| 'kwargs'
+		| 'stopping'
+		| 'callbacks';
 	readonly default?: string | number | boolean | Readonly<Record<string, number>>;
 	readonly min?: number;
 	readonly max?: number;
@@ -42,6 +56,10 @@ function accepts(spec: OptionSpec, value: unknown): boolean {
 			return value === 'balanced' || isWeights(value);
 		case 'kwargs':
 			return isKwargs(value);
+		case 'stopping':
+			return isStopping(value);
+		case 'callbacks':
+			return Array.isArray(value) && value.every(isCallback);
 	}
 }
 
@@ -74,6 +92,10 @@ function expectation(spec: OptionSpec): string {
 			return 'a file, a Dataset, rows, or { split } with a share between 0 and 1';
 		case 'weights':
 			return "'balanced', or a number from 0 up for each label, not all of them 0";
+		case 'stopping':
+			return '{ patience } from 1 up, with a minDelta from 0 up if wanted';
+		case 'callbacks':
+			return `a list of objects whose methods are called ${[...eventTypes].join(', ')}`;
 		case 'kwargs':
 			return `numbers from 0 up (timescale: above 0) under the names ${kwargNames.join(', ')}`;
 	}
@@ -101,6 +123,22 @@ export function isKwargs(value: unknown): value is ScheduleKwargs {
 		if (!kwargNames.includes(name) || !Number.isFinite(number)) return false;
 		return name === 'timescale' ? number > 0 : number >= 0;
 	});
+}
+
+function isStopping(value: unknown): value is EarlyStopping {
+	if (typeof value !== 'object' || value === null) return false;
+	const { patience, minDelta = 0, ...others } = value as Record<string, unknown>;
+	const gain = typeof minDelta === 'number' && Number.isFinite(minDelta) && minDelta >= 0;
+	return gain && Number.isSafeInteger(patience) && (patience as number) >= 1 && Object.keys(others).length === 0;
+}
+
+/** Any object with a method; one with a method of another name has it misspelt. */
+function isCallback(value: unknown): boolean {
+	if (typeof value !== 'object' || value === null) return false;
+	const methods = Object.entries(value).filter(([, member]) => typeof member === 'function');
+	return (
+		methods.every(([name]) => eventTypes.has(name)) && [...eventTypes].some((name) => typeof (value as Record<string, unknown>)[name] === 'function')
+	);
 }
 
 /** Whether `value` asks for a share of the training rows. */

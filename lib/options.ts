@@ -4,6 +4,8 @@ import type { DataInput } from './dataset.js';
 import { ConfigError } from './errors.js';
 import { type ProblemType, problemTypes } from './model/config.js';
 import { faultOf, isKwargs, nearestName, type OptionSpec, show } from './option-check.js';
+import type { EarlyStopping } from './train/best.js';
+import type { TrainerCallback } from './train/callbacks.js';
 import type { ClassWeights } from './train/class-weights.js';
 import { defaultLrEnd, kwargsOf, type ScheduleKwargs, type ScheduleName, scheduleNames } from './train/schedule.js';
 
@@ -89,11 +91,28 @@ export interface TrainerConfig {
 	readonly loggingSteps?: number;
 	/** Whether the first step is logged too. @default false */
 	readonly loggingFirstStep?: boolean;
+	/** When a checkpoint is saved, to go on from later: after each epoch, every `saveSteps` and at the end, at each evaluation that is the best so far, or never. @default 'epoch' */
+	readonly saveStrategy?: 'epoch' | 'steps' | 'best' | 'no';
+	/** Steps between two checkpoints with saveStrategy 'steps'. @default 500 */
+	readonly saveSteps?: number;
+	/** Checkpoints that are kept, the newest and the best one in any case; 0 for all of them. @default 2 */
+	readonly saveTotalLimit?: number;
+	/** Whether the model that is left is that of the best evaluation, not of the last step. @default true with `earlyStopping`, else false */
+	readonly loadBestModelAtEnd?: boolean;
+	/** Metric that says which evaluation is the best: one of Metrics that is a number, or of `computeMetrics`. @default 'loss' where a best is asked for, else none */
+	readonly metricForBestModel?: string;
+	/** Whether more of that metric is better. @default true, but false where its name ends in loss */
+	readonly greaterIsBetter?: boolean;
+	/** Ends the run after `patience` evaluations in a row that were not better than the best before by more than `minDelta`. @default never */
+	readonly earlyStopping?: EarlyStopping;
+	/** Called with each event; see TrainerCallback. @default none */
+	readonly callbacks?: readonly TrainerCallback[];
 	/** Threads for arithmetic; 0 for one per physical core. @default 0 */
 	readonly threads?: number;
 }
 
-type Resolved = Required<Omit<TrainerConfig, 'eval' | 'labels' | 'labelSeparator' | 'maxLength' | 'dataSeed' | 'classWeights'>>;
+type Unsettled = 'eval' | 'labels' | 'labelSeparator' | 'maxLength' | 'dataSeed' | 'classWeights' | 'metricForBestModel' | 'earlyStopping';
+type Resolved = Required<Omit<TrainerConfig, Unsettled>>;
 
 /** Every option settled. */
 export interface ResolvedConfig extends Resolved {
@@ -103,6 +122,8 @@ export interface ResolvedConfig extends Resolved {
 	readonly maxLength: number | undefined;
 	readonly dataSeed: number | undefined;
 	readonly classWeights: ClassWeights | undefined;
+	readonly metricForBestModel: string | undefined;
+	readonly earlyStopping: EarlyStopping | undefined;
 }
 
 const MAX_SEED = 2 ** 32 - 1;
@@ -148,6 +169,14 @@ export const optionTable: { readonly [Name in keyof Required<TrainerConfig>]: Op
 	loggingStrategy: { kind: 'choice', default: 'steps', choices: ['steps', 'epoch', 'no'], help: 'when the running loss is logged' },
 	loggingFirstStep: { kind: 'boolean', default: false, help: 'log the first step too' },
 	loggingSteps: { kind: 'integer', default: 500, min: 1, help: 'steps between two log entries' },
+	saveStrategy: { kind: 'choice', default: 'epoch', choices: ['epoch', 'steps', 'best', 'no'], help: 'when a checkpoint is saved' },
+	saveSteps: { kind: 'integer', default: 500, min: 1, help: 'steps between two checkpoints' },
+	saveTotalLimit: { kind: 'integer', default: 2, min: 0, help: 'checkpoints that are kept, the best one in any case; 0 for all' },
+	loadBestModelAtEnd: { kind: 'boolean', help: 'leave the model of the best evaluation, not of the last step (default: with early stopping)' },
+	metricForBestModel: { kind: 'text', help: 'metric that says which is the best (default: loss)' },
+	greaterIsBetter: { kind: 'boolean', help: 'more of that metric is better (default: unless it ends in loss)' },
+	earlyStopping: { kind: 'stopping', help: 'end after this many evaluations in a row without a gain: 3, or patience=3,minDelta=0.001' },
+	callbacks: { kind: 'callbacks', help: 'called with each event' },
 	threads: { kind: 'integer', default: 0, min: 0, max: 1024, help: 'threads for arithmetic; 0 for one per physical core' },
 };
 
@@ -170,9 +199,14 @@ export function resolveConfig(config: TrainerConfig, spell: (name: string) => st
 	problems.push(...scheduleProblems(settled, spell), ...kindProblems(settled, spell));
 	if (config.maxSteps === 0) problems.push(`Expected \`${spell('maxSteps')}\` to be -1 or from 1 up, got 0`);
 	const evalStrategy = config.evalStrategy ?? (config.eval === undefined ? 'no' : 'epoch');
+	const evalSteps = settled.evalSteps ?? settled.loggingSteps;
 	if (evalStrategy !== 'no' && config.eval === undefined) {
 		problems.push(`Expected \`${spell('eval')}\` to name rows to measure on, because \`${spell('evalStrategy')}\` is ${evalStrategy}`);
 	}
+	const loadBestModelAtEnd = settled.loadBestModelAtEnd ?? settled.earlyStopping !== undefined;
+	problems.push(...bestProblems({ ...settled, evalStrategy, evalSteps, loadBestModelAtEnd }, spell));
+	const wantsBest = loadBestModelAtEnd || settled.saveStrategy === 'best' || settled.earlyStopping !== undefined;
+	const metricForBestModel = settled.metricForBestModel ?? (wantsBest ? 'loss' : undefined);
 	if (problems.length > 0) {
 		throw new ConfigError('OPTIONS_INVALID', problems.join('; '), { details: { problems } });
 	}
@@ -181,7 +215,12 @@ export function resolveConfig(config: TrainerConfig, spell: (name: string) => st
 		eval: config.eval,
 		maxLength: config.maxLength,
 		evalStrategy,
-		evalSteps: settled.evalSteps ?? settled.loggingSteps,
+		evalSteps,
+		loadBestModelAtEnd,
+		metricForBestModel,
+		greaterIsBetter: settled.greaterIsBetter ?? metricForBestModel?.endsWith('loss') === false,
+		earlyStopping: config.earlyStopping,
+		callbacks: config.callbacks ?? [],
 		optim: settled.optim ?? (settled.compat === '5' ? 'adamw_torch' : 'adamw_hf'),
 		dataSeed: config.dataSeed,
 		classWeights: config.classWeights,
@@ -222,6 +261,29 @@ function scheduleProblems(
 		problems.push(`Expected \`${spell('learningRate')}\` to be above ${lrEnd}, where polynomial ends, got ${show(learningRate)}`);
 	}
 	return problems;
+}
+
+type Keeping = Pick<ResolvedConfig, 'saveStrategy' | 'saveSteps' | 'evalStrategy' | 'evalSteps' | 'loadBestModelAtEnd' | 'earlyStopping'>;
+
+/** Options that want a best evaluation, and cannot have one: Transformers refuses the same (training_args.py). */
+function bestProblems(config: Keeping, spell: (name: string) => string): string[] {
+	const { saveStrategy, saveSteps, evalStrategy, evalSteps, loadBestModelAtEnd, earlyStopping } = config;
+	const wanting = [
+		...(earlyStopping === undefined ? [] : [`\`${spell('earlyStopping')}\``]),
+		...(loadBestModelAtEnd && earlyStopping === undefined ? [`\`${spell('loadBestModelAtEnd')}\``] : []),
+		...(saveStrategy === 'best' ? [`\`${spell('saveStrategy')}\` best`] : []),
+	];
+	if (wanting.length === 0) return [];
+	if (evalStrategy === 'no') return [`Expected \`${spell('eval')}\` to name rows to measure on, because ${wanting.join(' and ')} goes by a metric`];
+	if (!loadBestModelAtEnd || saveStrategy === 'best') return [];
+	const strategy = `\`${spell('saveStrategy')}\``;
+	if (saveStrategy !== evalStrategy)
+		return [`Expected ${strategy} to be best or ${evalStrategy}, because ${wanting[0]} needs a checkpoint of each evaluation, got ${saveStrategy}`];
+	if (saveStrategy === 'steps' && saveSteps % evalSteps !== 0)
+		return [
+			`Expected \`${spell('saveSteps')}\` to be a multiple of \`${spell('evalSteps')}\`, ${evalSteps}, or ${strategy} to be best, got ${saveSteps}`,
+		];
+	return [];
 }
 
 /** Option names of a JSON file: snake_case and old names become ours; the remark, if one is due, says so once. */

@@ -13,7 +13,7 @@ describe('meter', () => {
 	it('keeps the mean since the last log, over the epoch and over the run apart', () => {
 		const meter = new Meter();
 		const step = (...losses: number[]) => {
-			const loss = meter.add(Float64Array.from(losses), losses.length);
+			const loss = meter.add(losses, losses.length);
 			meter.step();
 			return loss;
 		};
@@ -33,10 +33,10 @@ describe('meter', () => {
 
 	it('counts what is left over from an epoch to the step after it, as the 4.18 loop adds its losses up', () => {
 		const meter = new Meter();
-		meter.add(Float64Array.of(2, 4), 2);
+		meter.add([2, 4], 2);
 		meter.step();
-		meter.add(Float64Array.of(8), 2);
-		meter.add(Float64Array.of(1, 3), 2);
+		meter.add([8], 2);
+		meter.add([1, 3], 2);
 		meter.step();
 		expect(meter.takeLog()).toBe((3 + 4 + 2) / 2);
 		expect(meter.epochMean).toBe(18 / 5);
@@ -131,11 +131,8 @@ describe('loop', () => {
 		]);
 		expect(end).toMatchObject({
 			finished: true,
-			step: 6,
-			epoch: 2,
 			loss: 3.5,
-			tokens: 2 * (2 + 3 + 4 + 5 + 6 + 7),
-			paddedTokens: 2 * 2 * (3 + 5 + 7),
+			state: { step: 6, epoch: 2, tokens: 2 * (2 + 3 + 4 + 5 + 6 + 7), paddedTokens: 2 * 2 * (3 + 5 + 7) },
 		});
 		expect(calls.map(({ rate }) => rate)).toEqual([1, 5 / 6, 4 / 6, 3 / 6, 2 / 6, 1 / 6]);
 	});
@@ -159,10 +156,16 @@ describe('loop', () => {
 		expect(events.filter((event) => event.type === 'evaluate').map(({ loggedLoss }) => loggedLoss)).toEqual([null, null]);
 	});
 
-	it('hands the batches of an accumulated step over together', async () => {
+	it('hands the batches of an accumulated step over one by one, the last of them to step', async () => {
 		const { job, calls } = jobOf({ gradientAccumulationSteps: 2 });
 		await play(job);
-		expect(calls.map(({ batches }) => batches.map(({ offsets }) => offsets.length - 1))).toEqual([[2, 2], [2], [2, 2], [2]]);
+		const epoch = (rate: number) => [
+			{ rate: undefined, divisor: 2 },
+			{ rate, divisor: 2 },
+			{ rate: rate - 0.25, divisor: 1 },
+		];
+		expect(calls.map(({ rate, divisor }) => ({ rate, divisor }))).toEqual([...epoch(1), ...epoch(0.5)]);
+		expect(calls.every(({ batches }) => batches.length === 1)).toBe(true);
 	});
 
 	it('measures every few steps where that is asked for', async () => {
@@ -198,31 +201,33 @@ describe('loop', () => {
 	it('keeps what 4.18 leaves over for the first step of the next epoch, and ends before the last of it', async () => {
 		const { job, calls } = jobOf({ compat: '4.18', gradientAccumulationSteps: 2, loggingSteps: 1 });
 		const { events, end } = await play(job);
-		expect(calls.map(({ batches, rate, divisor }) => [batches.length, rate, divisor])).toEqual([
-			[2, 1, 2],
-			[1, undefined, 2],
-			[2, 0.5, 2],
+		expect(calls.map(({ rate, divisor }) => [rate, divisor])).toEqual([
+			[undefined, 2],
+			[1, 2],
+			[undefined, 2],
+			[undefined, 2],
+			[0.5, 2],
 		]);
-		expect(events.filter((event) => event.type === 'log').map(({ loss }) => loss)).toEqual([1, 0.5 + 2]);
-		expect(end).toMatchObject({ finished: true, step: 2, epoch: 1 + 2 / 3 });
+		expect(events.filter((event) => event.type === 'log').map(({ loss }) => loss)).toEqual([1, 1 + 2]);
+		expect(end).toMatchObject({ finished: true, state: { step: 2, epoch: 1 + 2 / 3 } });
 	});
 
 	it('ends in the middle of an epoch at maxSteps, and still measures', async () => {
 		const { events, end } = await play(jobOf({ maxSteps: 4 }).job);
 		expect(story(events).slice(-3)).toEqual(['log 4', 'epochEnd 4', 'evaluate 4']);
-		expect(end).toMatchObject({ finished: true, step: 4, epoch: 4 / 3 });
+		expect(end).toMatchObject({ finished: true, state: { step: 4, epoch: 4 / 3 } });
 	});
 
 	it.each([0, 1, 2])('stops before the next step once asked, after %i steps', async (after) => {
 		const { job, calls } = jobOf({});
 		const { end } = await play({ ...job, stopped: () => calls.length === after });
-		expect(end).toMatchObject({ finished: false, step: after });
+		expect(end).toMatchObject({ finished: false, state: { step: after } });
 		expect(calls.length).toBe(after);
 	});
 
 	it('is not finished where its last evaluation was stopped', async () => {
 		const { job } = jobOf({});
-		expect((await play({ ...job, evaluate: async () => undefined })).end).toMatchObject({ finished: false, step: 3 });
+		expect((await play({ ...job, evaluate: async () => undefined })).end).toMatchObject({ finished: false, state: { step: 3, owes: 'epoch' } });
 	});
 
 	it('names the step and its rows where the engine refuses one', async () => {

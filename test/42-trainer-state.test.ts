@@ -49,6 +49,9 @@ async function replay({ text, arguments: { train_rows: rows = 60, arguments: giv
 		loggingFirstStep: false,
 		evalStrategy: given.eval_strategy as 'epoch',
 		evalSteps: given.eval_steps === null ? number('logging_steps') : number('eval_steps'),
+		saveStrategy: 'no',
+		saveSteps: 500,
+		...{ metricForBestModel: undefined, greaterIsBetter: false, earlyStopping: undefined },
 	};
 	const plan = planOf(rows, options);
 	const logs = history.filter(({ loss }) => loss !== undefined);
@@ -80,7 +83,7 @@ async function replay({ text, arguments: { train_rows: rows = 60, arguments: giv
 				const log = logs.find(({ step }) => step >= steps);
 				return { losses: Float64Array.from(batches, () => log?.loss ?? rest), gradNorm: log?.grad_norm ?? 0 };
 			},
-			accumulate: () => Promise.reject(new Error('unreachable')),
+			accumulate: async (batches) => Float64Array.from(batches, () => logs.find(({ step }) => step >= steps + 1)?.loss ?? rest),
 		},
 		evaluate: async () => {
 			const entry = evaluations.shift() as Entry;
@@ -97,9 +100,9 @@ async function replay({ text, arguments: { train_rows: rows = 60, arguments: giv
 			plan,
 			rows,
 			entries: played.events.filter((event): event is StateEntry => event.type === 'log' || event.type === 'evaluate'),
-			step: played.end.step,
-			epoch: played.end.epoch,
-			paddedTokens: played.end.paddedTokens,
+			step: played.end.state.step,
+			epoch: played.end.state.epoch,
+			paddedTokens: played.end.state.paddedTokens,
 			parameters: parametersBesideEmbeddings(shape),
 			...(end && { end: { loss: played.end.loss, timings } }),
 		}),
@@ -147,7 +150,7 @@ describe('trainer_state.json', () => {
 			gradientAccumulationSteps: 1,
 			numTrainEpochs: 1,
 		} as const;
-		const rest = { maxSteps: -1, loggingSteps: 2, evalStrategy: 'no', evalSteps: 2 } as const;
+		const rest = { maxSteps: -1, loggingSteps: 2, evalStrategy: 'no', evalSteps: 2, saveSteps: 500 } as const;
 		const entry = { type: 'log', step: 2, epoch: 0.67, loss: 0.1235, gradNorm: 3, learningRate: 1e-5 } as const;
 		const plan = { batchesPerEpoch: 3, stepsPerEpoch: 3, totalSteps: 3, epochs: 1 };
 		const text = trainerStateText({

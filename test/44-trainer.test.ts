@@ -55,7 +55,7 @@ beforeAll(async () => {
 afterAll(() => rmSync(folder, { recursive: true }));
 
 const sha256 = (path: string) => createHash('sha256').update(readFileSync(path)).digest('hex');
-const recordOf = (path: string): RunRecord => JSON.parse(readFileSync(join(path, 'run.json'), 'utf8'));
+const recordOf = (path: string, name = 'run.json'): RunRecord => JSON.parse(readFileSync(join(path, name), 'utf8'));
 let runs = 0;
 
 /** Runs to the end in a folder of its own. */
@@ -77,7 +77,7 @@ describe('a run', () => {
 	it('tells its story in order', () => {
 		const types = story.map(({ type }) => type);
 		expect(types.slice(0, 3)).toEqual(['trainBegin', 'epochBegin', 'step']);
-		expect(types.slice(-3)).toEqual(['evaluate', 'save', 'trainEnd']);
+		expect(types.slice(-3)).toEqual(['save', 'save', 'trainEnd']);
 		const count = (wanted: string) => types.filter((type) => type === wanted).length;
 		expect([count('epochBegin'), count('step'), count('log'), count('epochEnd'), count('evaluate')]).toEqual([12, 72, 7, 12, 12]);
 		expect(story[0]).toMatchObject({ labels, rows: 48, evalRows: 12, stepsPerEpoch: 6, totalSteps: 72, epochs: 12 });
@@ -92,7 +92,7 @@ describe('a run', () => {
 
 	it('leaves a folder of the files Transformers would leave, and its record', async () => {
 		expect(readdirSync(trained).sort()).toEqual([
-			...['config.json', 'model.safetensors', 'run.json', 'special_tokens_map.json'],
+			...['checkpoint-66', 'checkpoint-72', 'config.json', 'model.safetensors', 'run.json', 'special_tokens_map.json'],
 			...['tokenizer.json', 'tokenizer_config.json', 'trainer_state.json', 'vocab.txt'],
 		]);
 		expect((await readConfig(trained)).labels).toEqual(labels);
@@ -301,7 +301,7 @@ describe('options change the run', () => {
 });
 
 describe('a run that is stopped', () => {
-	it('saves the model as it is, then rejects with where it is', async () => {
+	it('saves a checkpoint, then rejects with where it is', async () => {
 		const outputDir = join(folder, 'stopped');
 		await using trainer = new Trainer({ ...settings, outputDir });
 		const controller = new AbortController();
@@ -314,13 +314,13 @@ describe('a run that is stopped', () => {
 			}
 		})().catch((reason: unknown) => reason);
 		expect(error).toBeInstanceOf(AbortError);
-		expect(error).toMatchObject({ name: 'AbortError', code: 'ABORTED', checkpoint: outputDir, cause: 'enough' });
+		expect(error).toMatchObject({ name: 'AbortError', code: 'ABORTED', checkpoint: join(outputDir, 'checkpoint-3'), cause: 'enough' });
 		await expect(run).rejects.toBe(error);
 		expect(seen.at(-1)).toBe('save');
-		const record = recordOf(outputDir);
+		const record = recordOf(outputDir, 'unfinished-run.json');
 		expect(record.status).toBe('interrupted');
 		expect(record.steps).toBe(seen.filter((type) => type === 'step').length);
-		await using classifier = await Classifier.load(outputDir);
+		await using classifier = await Classifier.load(join(outputDir, 'checkpoint-3'));
 		expect((await classifier.predict('happy')).tokens).toBe(3);
 		expect(trainer.state.running).toBe(false);
 	});
@@ -341,8 +341,8 @@ describe('a run that is stopped', () => {
 			if (event.type === 'epochEnd') break;
 		}
 		controller.abort();
-		await expect(run).rejects.toMatchObject({ checkpoint: outputDir });
-		expect(recordOf(outputDir)).toMatchObject({ status: 'interrupted', steps: 8, evaluations: [] });
+		await expect(run).rejects.toMatchObject({ checkpoint: join(outputDir, 'checkpoint-8') });
+		expect(recordOf(outputDir, 'unfinished-run.json')).toMatchObject({ status: 'interrupted', steps: 8, evaluations: [] });
 	});
 });
 
@@ -443,7 +443,8 @@ describe('after a run', () => {
 			expect(prediction.score).toBeCloseTo(predicted[row]?.score ?? Number.NaN, 5);
 		await expect(trainer.evaluate([{ text: 'a', label: 'none' }])).rejects.toMatchObject({ code: 'LABEL_UNKNOWN' });
 		await trainer.save(join(folder, 'copy'));
-		for (const name of readdirSync(outputDir)) expect(sha256(join(folder, 'copy', name)), name).toBe(sha256(join(outputDir, name)));
+		const files = readdirSync(outputDir).filter((name) => !name.startsWith('checkpoint-'));
+		for (const name of files) expect(sha256(join(folder, 'copy', name)), name).toBe(sha256(join(outputDir, name)));
 	});
 });
 

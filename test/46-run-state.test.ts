@@ -26,22 +26,21 @@ const identity: Identity = {
 };
 const state: RunState = {
 	...{ format: 1, step: 7, epoch: 0.7, globalSamples: 56 },
-	schedule: { type: 'linear', learningRate: 5e-5, warmupSteps: 0, totalSteps: 30 },
-	order: { compat: '5', seed: 42, pass: 0, offset: 56, pendingBatches: 0 },
-	dropout: { seed: 42, microBatches: 7 },
-	generators: { order: 'mt19937', dropout: 'philox4x32-10' },
-	best: { metric: 'loss', greaterIsBetter: false, value: 0.1 + 0.2, step: 5 },
-	earlyStopping: { evaluationsWithoutGain: 1 },
-	counted: {
-		sinceLog: { loss: Number.NaN, count: 0 },
-		epoch: { loss: 4.9e-324, count: 7 },
-		whole: { loss: 1.7976931348623157e308, count: 7 },
-		...{ logged: Number.POSITIVE_INFINITY, tokens: 1234, seconds: 1.5 },
+	loop: {
+		...{ step: 7, epoch: 0.7, pass: 0, batches: 14, waiting: [0.1 + 0.2], owes: 'step', loggedLoss: Number.POSITIVE_INFINITY },
+		meter: { sinceLog: { loss: Number.NaN, count: 0 }, epoch: { loss: 4.9e-324, count: 7 }, whole: { loss: 1.7976931348623157e308, count: 7 } },
+		last: { step: 7, epoch: 0.7, loss: 1 / 3, gradNorm: -0, learningRate: 5e-5 },
+		...{ tokens: 1234, paddedTokens: 4321, best: { best: { value: 0.1 + 0.2, step: 5 }, withoutGain: 1 } },
 	},
+	counters: { steps: 7, microBatches: 15, pending: 1 },
+	schedule: { name: 'linear', learningRate: 5e-5, warmup: 0, totalSteps: 30, kwargs: {} },
+	generators: { order: { algorithm: 'mt19937', compat: '5', seed: '42' }, dropout: { algorithm: 'philox4x32-10', seed: 42 } },
+	seconds: 1.5,
 	history: {
-		log: [{ step: 5, epoch: 0.5, loss: 1 / 3, gradNorm: -0, learningRate: 5e-5 }],
-		...{ epochs: [], evaluations: [], warnings: [{ code: 'A', message: 'b' }] },
+		entries: [{ type: 'log', step: 5, epoch: 0.5, loss: 1 / 3, gradNorm: -0, learningRate: 5e-5 }],
+		...{ epochs: [], warnings: [{ code: 'A', message: 'b' }] },
 	},
+	drawnFromSeed: ['classifier.weight'],
 	identity,
 };
 
@@ -62,12 +61,12 @@ describe('run_state.json', () => {
 	});
 
 	it.each([
-		['without a field', changed((copy) => delete copy.dropout), 'run_state.json.dropout is nothing, expected an object'],
+		['without a field', changed((copy) => delete copy.counters), 'run_state.json.counters is nothing, expected an object'],
 		['with one too many', changed((copy) => Object.assign(copy, { more: true })), 'run_state.json.more is true, expected no such field'],
 		[
 			'with a negative count',
-			changed((copy) => Object.assign(copy.order ?? {}, { offset: -8 })),
-			'run_state.json.order.offset is -8, expected a whole number',
+			changed((copy) => Object.assign(copy.loop ?? {}, { batches: -8 })),
+			'run_state.json.loop.batches is -8, expected a whole number',
 		],
 		['with a text for a number', changed((copy) => Object.assign(copy, { epoch: '0.7' })), 'run_state.json.epoch is "0.7", expected a number'],
 		['of another format', changed((copy) => Object.assign(copy, { format: 2 })), 'run_state.json.format is 2, expected 1'],

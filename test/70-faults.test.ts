@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -131,6 +131,30 @@ shimmed('a save on a disk that fails', () => {
 	it('that writes less than it is asked to is a save like any other', () => {
 		const cases = sampled('short writes', each([-1]));
 		expect(run(cases).map(({ found, failures, error }) => ({ found, failures, error }))).toEqual(cases.map(() => ({ found: 2, failures: [] })));
+	});
+});
+
+shimmed('a save that is killed', () => {
+	it('before any of its calls leaves the old checkpoint or the new one', async () => {
+		const root = mkdtempSync(join(scratch, 'killed-'));
+		const attempt = (at: number): number | undefined => {
+			const folder = mkdtempSync(join(root, 'run-'));
+			const [outcome] = runShimmed('save.mjs', { out: folder, cases: [{ at, error: at === 0 ? 0 : -2, sticky: false }] }, root, scratch)
+				.lines as Outcome[];
+			return outcome?.calls;
+		};
+		const calls = attempt(0) ?? 0;
+		expect(calls).toBeGreaterThan(50);
+		for (const at of sampled(
+			'kills of a save',
+			Array.from({ length: 36 }, (_, index) => 1 + Math.floor((index * calls) / 36)),
+		)) {
+			expect(attempt(at), `killed at call ${at}`).toBeUndefined();
+			const folder = join(root, readdirSync(root).sort((a, b) => statSync(join(root, b)).mtimeMs - statSync(join(root, a)).mtimeMs)[0] ?? '', '0');
+			const { checkpoint, passedOver } = await findCheckpoint(folder);
+			expect([1, 2], `killed at call ${at}`).toContain(checkpoint?.manifest.step);
+			expect(passedOver, `killed at call ${at}`).toEqual([]);
+		}
 	});
 });
 

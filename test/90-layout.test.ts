@@ -23,6 +23,7 @@ const LAYERS = [
 	['report/'],
 	['tokenizer.ts', 'dataset.ts'],
 	['option-check.ts', 'options.ts'],
+	['fit/'],
 	['classifier.ts', 'trainer.ts'],
 	['index.ts'],
 	['cli/'],

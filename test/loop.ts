@@ -43,8 +43,8 @@ export interface Call {
 /** Six rows, two a batch, two epochs; the loss of a batch is the number of its step, the norm ten times that. */
 export function jobOf(changes: Partial<Job['options']> = {}, others: Partial<Job> = {}): { job: Job; calls: Call[] } {
 	const calls: Call[] = [];
-	const lossesOf = (batches: readonly RaggedBatch[]) => {
-		const step = calls.filter(({ rate }) => rate !== undefined).length;
+	const steps = () => calls.filter(({ rate }) => rate !== undefined).length;
+	const lossesOf = (batches: readonly RaggedBatch[], step: number) => {
 		return { losses: Float64Array.from(batches, () => step), gradNorm: 10 * step };
 	};
 	const options: Job['options'] = {
@@ -54,6 +54,9 @@ export function jobOf(changes: Partial<Job['options']> = {}, others: Partial<Job
 		loggingFirstStep: false,
 		evalStrategy: 'epoch',
 		evalSteps: 3,
+		saveStrategy: 'no',
+		saveSteps: 3,
+		...{ metricForBestModel: undefined, greaterIsBetter: false, earlyStopping: undefined },
 		perDeviceTrainBatchSize: 2,
 		numTrainEpochs: 2,
 		...changes,
@@ -63,11 +66,11 @@ export function jobOf(changes: Partial<Job['options']> = {}, others: Partial<Job
 		session: {
 			step: async (batches, rate, divisor = batches.length): Promise<StepResult> => {
 				calls.push({ batches, rate, divisor });
-				return lossesOf(batches);
+				return lossesOf(batches, steps());
 			},
 			accumulate: async (batches, divisor) => {
 				calls.push({ batches, rate: undefined, divisor });
-				return lossesOf(batches).losses;
+				return lossesOf(batches, steps() + 1).losses;
 			},
 		},
 		options,
@@ -77,6 +80,10 @@ export function jobOf(changes: Partial<Job['options']> = {}, others: Partial<Job
 		orderOf: () => Int32Array.of(5, 4, 3, 2, 1, 0),
 		evaluate: async () => measured,
 		stopped: () => false,
+		wishes: { evaluate: false, save: false, stop: false },
+		save: async function* (state) {
+			yield { type: 'save', step: state.step, epoch: state.epoch, path: `checkpoint-${state.step}` };
+		},
 		...others,
 	};
 	return { job, calls };

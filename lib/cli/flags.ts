@@ -9,7 +9,8 @@ import { fromConfigFile, optionTable, type TrainerConfig } from '../options.js';
 export const flagOf = (name: string): string => `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 const nameOf = (flag: string): string => flag.replace(/^-+/, '').replace(/-([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
 
-const VALUE: Readonly<Record<OptionSpec['kind'], string>> = {
+/** undefined: not on the command line. */
+const VALUE: Readonly<Record<OptionSpec['kind'], string | undefined>> = {
 	integer: ' <n>',
 	number: ' <x>',
 	boolean: '',
@@ -20,17 +21,22 @@ const VALUE: Readonly<Record<OptionSpec['kind'], string>> = {
 	dataOrSplit: ' <file>',
 	weights: ' <label=x,...>',
 	kwargs: ' <name=x,...>',
+	stopping: ' <n>',
+	callbacks: undefined,
 };
 
 /** Adds every option of a run; unknown flags are kept, so that all that is wrong can be said at once. */
 export function addTrainingFlags(command: Command): Command {
 	for (const [name, spec] of Object.entries<OptionSpec>(optionTable)) {
+		const value = VALUE[spec.kind];
+		if (value === undefined) continue;
 		const choices = spec.choices === undefined ? '' : ` (${spec.choices.join(', ')})`;
 		const fallback = spec.default === undefined || spec.default === false || typeof spec.default === 'object' ? '' : ` (default: ${spec.default})`;
-		command.option(flagOf(name) + VALUE[spec.kind], spec.help + choices + fallback);
+		command.option(flagOf(name) + value, spec.help + choices + fallback);
 	}
 	return command
 		.option('--eval-split <share>', 'share of --train to hold back and measure on')
+		.option('--resume [checkpoint]', 'go on from the newest whole checkpoint in --output-dir, or from the one named')
 		.option('--config <file>', 'JSON file of options; flags win over it')
 		.allowUnknownOption()
 		.allowExcessArguments();
@@ -58,6 +64,7 @@ export async function trainingConfig(
 function typedValue(spec: OptionSpec | undefined, value: unknown): unknown {
 	if (spec?.kind === 'integer' || spec?.kind === 'number') return asNumber(value);
 	if (spec?.kind === 'list' && typeof value === 'string') return value.split(',');
+	if (spec?.kind === 'stopping' && typeof value === 'string') return /^\d+$/.test(value) ? { patience: Number(value) } : namedNumbers(value);
 	if ((spec?.kind === 'weights' || spec?.kind === 'kwargs') && typeof value === 'string') return namedNumbers(value);
 	return value;
 }

@@ -17,6 +17,8 @@ export class Progress {
 	#drawnMs = 0;
 	#losses: number[] = [];
 	#step = 0;
+	/** Steps taken before this process. */
+	#firstStep = 0;
 	#epoch = 0;
 	#evaluations = { done: 0, seconds: 0 };
 	#evaluating: { readonly sinceMs: number; readonly timer: NodeJS.Timeout } | undefined;
@@ -30,6 +32,8 @@ export class Progress {
 			case 'trainBegin':
 				this.#begin = event;
 				this.#startedMs = performance.now();
+				this.#firstStep = event.resumedFrom?.step ?? 0;
+				if (event.resumedFrom !== undefined) this.#line(`Going on from ${event.resumedFrom.path}`);
 				this.#line(
 					`Training ${event.model} on ${event.rows} rows: ${event.labels.join(', ')}; ${event.totalSteps} steps, ${event.stepsPerEpoch} an epoch`,
 				);
@@ -57,7 +61,7 @@ export class Progress {
 				this.#line(`warning: ${event.message}`);
 				break;
 			case 'save':
-				this.#line(`Saved the model to ${event.path}`);
+				this.#line(`Saved ${event.path}`);
 				break;
 		}
 	}
@@ -71,7 +75,7 @@ export class Progress {
 	#stepLine(): string {
 		const { totalSteps = 0, epochs = 0, evalRows = 0, rows = 1, evalStrategy = 'no', stepsPerEpoch = 1 } = this.#begin ?? {};
 		const seconds = (performance.now() - this.#startedMs) / 1000 - this.#evaluations.seconds;
-		const rate = this.#step / seconds;
+		const rate = (this.#step - this.#firstStep) / seconds;
 		// Until one has been seen, an evaluated row is taken to cost a third of a trained one: no backward pass.
 		const guess = (evalRows / rows) * (stepsPerEpoch / rate) * (1 / 3);
 		const evaluation = this.#evaluations.done > 0 ? this.#evaluations.seconds / this.#evaluations.done : guess;

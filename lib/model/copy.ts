@@ -4,9 +4,9 @@ import { basename, dirname, join } from 'node:path';
 
 import { DistiltuneError, ModelError } from '../errors.js';
 import { configText, type ModelConfig } from './config.js';
-import { writeFolderAtomically } from './folder.js';
 import type { Vocabulary } from './vocabulary.js';
 import { saveVocabulary } from './vocabulary-write.js';
+import { writeFolderAtomically } from './write-folder.js';
 
 /** The files of a model's weights as they were when it was opened: when each changed last, by absolute path. */
 export type WeightFiles = ReadonlyMap<string, number>;

@@ -1,5 +1,5 @@
 /** Folders that are whole or not there: temporary names, flushes, renames. */
-import { open, readdir, rename, rm, rmdir, stat } from 'node:fs/promises';
+import { open, readdir, rename, rm, rmdir, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { DistiltuneError } from '../errors.js';
 import { freeBytes } from '../runtime/cache.js';
@@ -21,7 +21,7 @@ const theModel: Writing = { what: 'the model' };
 /**
  * Makes `folder` whole or leaves it as it was. `write` puts files into an empty folder beside it; they are flushed to the disk, then the
  * folder is renamed. Where `folder` is there already, the new files replace theirs one by one, by rename, and others stay; config.json
- * comes last. Throws as inTemporaryFolder does.
+ * goes first and comes last, so that a crash in between leaves no model instead of half of each. Throws as inTemporaryFolder does.
  */
 export async function writeFolderAtomically(folder: string, write: (temporary: string) => Promise<void>): Promise<void> {
 	const target = resolve(folder);
@@ -33,8 +33,13 @@ export async function writeFolderAtomically(folder: string, write: (temporary: s
 			await rename(temporary, target);
 		} else {
 			const names = await readdir(temporary);
-			for (const name of names.sort((a, b) => Number(a === 'config.json') - Number(b === 'config.json')))
-				await rename(join(temporary, name), join(target, name));
+			const others = names.filter((name) => name !== 'config.json');
+			if (others.length > 0 && others.length < names.length) {
+				// A folder between two models must not pass for either.
+				await rm(join(target, 'config.json'), { force: true });
+				await flushFolder(target);
+			}
+			for (const name of [...others, ...names.filter((name) => name === 'config.json')]) await rename(join(temporary, name), join(target, name));
 			await flushFolder(target);
 			await rmdir(temporary);
 		}
@@ -55,6 +60,19 @@ export async function inTemporaryFolder<Result>(target: string, writing: Writing
 	} catch (cause) {
 		await rm(temporary, { recursive: true, force: true }).catch(() => undefined);
 		throw outputError(target, writing, cause);
+	}
+}
+
+/** Makes a file whole or leaves it as it was; the folder is there. Throws as inTemporaryFolder does. */
+export async function writeFileWhole(path: string, content: string): Promise<void> {
+	const temporary = temporaryFor(path);
+	try {
+		await writeFile(temporary, content);
+		await flushFile(temporary);
+		await rename(temporary, path);
+	} catch (cause) {
+		await rm(temporary, { force: true }).catch(() => undefined);
+		throw outputError(path, { what: basename(path), bytes: Buffer.byteLength(content) }, cause);
 	}
 }
 

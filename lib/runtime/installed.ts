@@ -1,9 +1,8 @@
 /** The libtorch that `setup` put into the per-user cache: one at a time, with a record of its files. */
-import { createHash } from 'node:crypto';
-import { createReadStream, existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import { cacheFolder } from './cache.js';
+import { sha256OfFile } from './hash.js';
 
 /** complete.json, written last: a folder without it does not count. */
 export interface InstallRecord {
@@ -31,12 +30,6 @@ export function readRecord(folder: string): InstallRecord | undefined {
 	}
 }
 
-export async function sha256(path: string): Promise<string> {
-	const hash = createHash('sha256');
-	await pipeline(createReadStream(path), hash);
-	return hash.digest('hex');
-}
-
 /** First library that is missing or not as long as it was written; cheap enough for every start. */
 export function sizeFault(folder: string, record: InstallRecord): string | undefined {
 	for (const [name, { size }] of Object.entries(record.libraries)) {
@@ -52,7 +45,7 @@ export async function changedLibraries(folder: string, record: InstallRecord): P
 	const changed: string[] = [];
 	for (const [name, written] of Object.entries(record.libraries)) {
 		const path = join(folder, 'torch', 'lib', name);
-		if (!existsSync(path) || (await sha256(path)) !== written.sha256) changed.push(path);
+		if (!existsSync(path) || (await sha256OfFile(path)) !== written.sha256) changed.push(path);
 	}
 	return changed;
 }

@@ -5,7 +5,8 @@ import { basename, dirname, join } from 'node:path';
 import { RuntimeUnavailableError } from '../errors.js';
 import { keptMember, unpack } from './archive.js';
 import { cacheFolder, onDisk, requireSpace, withLock } from './cache.js';
-import { type InstallRecord, installFolder, sha256 } from './installed.js';
+import { sha256OfFile } from './hash.js';
+import { type InstallRecord, installFolder } from './installed.js';
 import { cachedLibtorch, type Libtorch, probe } from './libtorch.js';
 import { pipCommand, pipDownload } from './pip.js';
 import { torchVersion, type Wheel, wheelFor, wheelNamed } from './wheels.js';
@@ -66,7 +67,7 @@ async function fromPip(folder: string, env: NodeJS.ProcessEnv, onProgress: Progr
 	onProgress(`Fetching libtorch ${torchVersion} through pip, once: a wheel ${all} ...`);
 	const file = await pipDownload(wheel, folder, (bytes) => onProgress(`  ${Math.round(bytes / 1e6)} ${all}`));
 	onProgress('Checking and unpacking ...');
-	const got = await sha256(file);
+	const got = await sha256OfFile(file);
 	if (got !== wheel.sha256) throw mismatch(file, wheel.sha256, got);
 	await unpack(file, join(folder, 'torch'));
 	rmSync(file);
@@ -80,7 +81,7 @@ async function fromFile(path: string, target: string, options: SetupOptions): Pr
 		throw new RuntimeUnavailableError('HASH_UNKNOWN', `Expected a file with a known SHA-256, and none is known for ${basename(path)}`, {
 			hint: 'Say it with --sha256 HEX, or take the file as it is with --allow-unpinned',
 		});
-	const got = await sha256(path);
+	const got = await sha256OfFile(path);
 	if (expected !== undefined && got !== expected) throw mismatch(path, expected, got);
 	try {
 		await unpack(path, target);
@@ -127,7 +128,7 @@ async function record(folder: string, { source, pins, archive }: Fetched): Promi
 	const libraries: Record<string, { size: number; sha256: string }> = {};
 	for (const name of readdirSync(found.lib)) {
 		const path = join(found.lib, name);
-		const hash = await sha256(path);
+		const hash = await sha256OfFile(path);
 		if (pins[name] !== undefined && pins[name] !== hash) throw mismatch(path, pins[name], hash);
 		libraries[name] = { size: statSync(path).size, sha256: hash };
 	}

@@ -21,6 +21,9 @@ export interface Damaged {
 	readonly reason: string;
 }
 
+/** Where the checkpoint of a step is, or would be. */
+export const checkpointFolder = (outputDir: string, step: number): string => resolve(outputDir, `checkpoint-${step}`);
+
 /** Folders named checkpoint-N, the newest first, and those without a manifest that can be read; their other files are not looked at. */
 export async function listCheckpoints(outputDir: string): Promise<{ readonly readable: Checkpoint[]; readonly unreadable: Damaged[] }> {
 	const readable: Checkpoint[] = [];
@@ -52,7 +55,7 @@ export async function saveCheckpoint(
 	bytes: number,
 	write: (temporary: string) => Promise<void>,
 ): Promise<Checkpoint> {
-	const folder = resolve(outputDir, `checkpoint-${facts.step}`);
+	const folder = checkpointFolder(outputDir, facts.step);
 	const { manifest, old } = await inTemporaryFolder(folder, { what: basename(folder), bytes }, async (temporary) => {
 		const [newest] = (await listCheckpoints(outputDir)).readable;
 		await write(temporary);

@@ -138,6 +138,8 @@ export type TrainerEvent =
 			readonly totalSteps: number;
 			readonly epochs: number;
 			readonly evalStrategy: 'epoch' | 'steps' | 'no';
+			/** The checkpoint it goes on from; without it the run is at its beginning. */
+			readonly resumedFrom?: { readonly path: string; readonly step: number };
 	  }
 	| ({ readonly type: 'epochBegin' } & Position)
 	| ({ readonly type: 'step'; readonly tokens: number } & LogEntry)
@@ -145,6 +147,7 @@ export type TrainerEvent =
 	/** Comes before the evaluation of the epoch. `loss`: mean over the epoch. */
 	| ({ readonly type: 'epochEnd'; readonly loss: number } & Position)
 	| ({ readonly type: 'evaluate' } & Evaluation)
+	/** `path`: a checkpoint, or `outputDir` where the trained model was written. */
 	| ({ readonly type: 'save'; readonly path: string } & Position)
 	| { readonly type: 'warning'; readonly code: string; readonly message: string }
 	| ({ readonly type: 'trainEnd'; readonly loss: number; readonly timings: Timings } & Position);

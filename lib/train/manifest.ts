@@ -1,10 +1,10 @@
 /** manifest.json of a checkpoint: what it holds, so that a folder can be told to be whole. */
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { flushFile } from '../model/write-folder.js';
+import { sha256OfFile } from '../runtime/hash.js';
 import { isFile } from '../runtime/is-file.js';
 import { double, exactly, list, object, type Reader, sha256, text, Unexpected, whole } from './strict.js';
 
@@ -44,7 +44,7 @@ export async function sealFolder(folder: string, facts: CheckpointFacts): Promis
 	const files: ManifestFile[] = [];
 	for (const name of (await readdir(folder)).sort()) {
 		const path = join(folder, name);
-		files.push({ name, bytes: (await stat(path)).size, sha256: await hashOf(path) });
+		files.push({ name, bytes: (await stat(path)).size, sha256: await sha256OfFile(path) });
 	}
 	const manifest = sealed({ format: 1, ...facts, files });
 	const path = join(folder, fileName);
@@ -75,7 +75,7 @@ export async function fileFault(
 		if (info.size !== bytes) return `${name} has ${info.size} bytes, expected ${bytes}`;
 	}
 	for (const { name, sha256 } of hashes ? manifest.files : []) {
-		const hash = await hashOf(join(folder, name)).catch((error: Error) => error);
+		const hash = await sha256OfFile(join(folder, name)).catch((error: Error) => error);
 		if (hash !== sha256) return hash instanceof Error ? `${name} cannot be read (${hash.message})` : `${name} is not as it was written`;
 	}
 	return undefined;
@@ -112,11 +112,4 @@ function parsed(written: string): Manifest {
 		if (cause instanceof Unexpected) throw cause;
 		throw new Error(`its ${fileName} is not JSON`, { cause });
 	}
-}
-
-// Large pieces: a hash over 64 KiB pieces spends its time on handing them over.
-async function hashOf(path: string): Promise<string> {
-	const hash = createHash('sha256');
-	for await (const piece of createReadStream(path, { highWaterMark: 2 ** 20 })) hash.update(piece as Buffer);
-	return hash.digest('hex');
 }

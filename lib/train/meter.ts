@@ -1,48 +1,80 @@
 /** Running loss: what Transformers would log, and the plain means beside it. All sums in double. */
+
+/** A sum of losses and how many they are. */
+export interface LossSum {
+	readonly loss: number;
+	readonly count: number;
+}
+
+export interface MeterState {
+	/** Of the steps since the last log entry. */
+	readonly sinceLog: LossSum;
+	/** Of the batches of the epoch. */
+	readonly epoch: LossSum;
+	/** Of all steps. */
+	readonly whole: LossSum;
+}
+
+const none: LossSum = { loss: 0, count: 0 };
+const plus = (sum: LossSum, loss: number, count: number): LossSum => ({ loss: sum.loss + loss, count: sum.count + count });
+const meanOf = ({ loss, count }: LossSum): number => loss / count;
+
 export class Meter {
-	#sinceLog = { loss: 0, steps: 0 };
-	#sinceEpoch = { loss: 0, batches: 0 };
-	#whole = { loss: 0, steps: 0 };
+	#sinceLog = none;
+	#epoch = none;
+	#whole = none;
+
+	/** Goes on from `state`, where one is given. */
+	constructor(state?: MeterState) {
+		if (state === undefined) return;
+		this.#sinceLog = state.sinceLog;
+		this.#epoch = state.epoch;
+		this.#whole = state.whole;
+	}
+
+	get state(): MeterState {
+		return { sinceLog: this.#sinceLog, epoch: this.#epoch, whole: this.#whole };
+	}
 
 	/** Counts batches whose losses were divided by `divisor`; returns what they add to the loss of their step. */
-	add(losses: Float64Array, divisor: number): number {
+	add(losses: readonly number[], divisor: number): number {
 		const sum = losses.reduce((total, loss) => total + loss, 0);
 		const loss = sum / divisor;
-		this.#sinceLog.loss += loss;
-		this.#whole.loss += loss;
-		this.#sinceEpoch = { loss: this.#sinceEpoch.loss + sum, batches: this.#sinceEpoch.batches + losses.length };
+		this.#sinceLog = plus(this.#sinceLog, loss, 0);
+		this.#whole = plus(this.#whole, loss, 0);
+		this.#epoch = plus(this.#epoch, sum, losses.length);
 		return loss;
 	}
 
 	/** Counts a step; batches left over from an epoch belong to the next one (4.18). */
 	step(): void {
-		this.#sinceLog.steps += 1;
-		this.#whole.steps += 1;
+		this.#sinceLog = plus(this.#sinceLog, 0, 1);
+		this.#whole = plus(this.#whole, 0, 1);
 	}
 
 	/** Whether a step was taken since the last log entry. */
 	get due(): boolean {
-		return this.#sinceLog.steps > 0;
+		return this.#sinceLog.count > 0;
 	}
 
 	/** Mean loss of the steps since the last call: one log entry. */
 	takeLog(): number {
-		const { loss, steps } = this.#sinceLog;
-		this.#sinceLog = { loss: 0, steps: 0 };
-		return loss / steps;
+		const mean = meanOf(this.#sinceLog);
+		this.#sinceLog = none;
+		return mean;
 	}
 
 	/** Mean loss of the batches of the epoch so far. */
 	get epochMean(): number {
-		return this.#sinceEpoch.loss / this.#sinceEpoch.batches;
+		return meanOf(this.#epoch);
 	}
 
 	beginEpoch(): void {
-		this.#sinceEpoch = { loss: 0, batches: 0 };
+		this.#epoch = none;
 	}
 
 	/** Mean loss of all steps. */
 	get mean(): number {
-		return this.#whole.loss / this.#whole.steps;
+		return meanOf(this.#whole);
 	}
 }

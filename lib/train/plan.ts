@@ -45,11 +45,13 @@ export interface Group {
 /**
  * The groups of an epoch in order. A short last one makes a step of its own in Transformers 5, its batches sharing it; in 4.18 it makes one
  * only where the epoch has no other, and every batch counts 1 / gradientAccumulationSteps (trainer.py, inner training loop).
+ * Groups that the first `consumed` batches fill are left out.
  */
-export function* groupsOfEpoch(order: Int32Array, { batchesPerEpoch }: Plan, options: PlanOptions): Generator<Group> {
+export function* groupsOfEpoch(order: Int32Array, { batchesPerEpoch }: Plan, options: PlanOptions, consumed = 0): Generator<Group> {
 	const { perDeviceTrainBatchSize: size, gradientAccumulationSteps: most, compat } = options;
-	for (let first = 0; first < batchesPerEpoch; first += most) {
+	for (let first = consumed - (consumed % most); first < batchesPerEpoch; first += most) {
 		const count = Math.min(most, batchesPerEpoch - first);
+		if (first + count <= consumed) continue;
 		const batches = Array.from({ length: count }, (_, index) => order.subarray((first + index) * size, (first + index + 1) * size));
 		if (compat === '5') yield { batches, divisor: count, steps: true };
 		else yield { batches, divisor: most, steps: count === most || batchesPerEpoch < most };

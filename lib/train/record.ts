@@ -4,7 +4,6 @@ import { cpus, totalmem } from 'node:os';
 import type { Fingerprint } from '../data/row.js';
 import type { BaseAddon } from '../runtime/native.js';
 import type { Evaluation, LogEntry, Position, Timings, TrainerEvent } from './events.js';
-import type { LoopEnd } from './loop.js';
 import type { StateEntry } from './trainer-state.js';
 
 export interface EpochLoss extends Position {
@@ -14,7 +13,10 @@ export interface EpochLoss extends Position {
 
 export interface RunRecord {
 	readonly format: 1;
-	readonly status: 'finished' | 'interrupted';
+	/** running: as it was at its latest checkpoint. */
+	readonly status: 'finished' | 'running' | 'interrupted' | 'failed';
+	/** Why it failed. */
+	readonly error?: { readonly code: string; readonly message: string };
 	readonly config: Readonly<Record<string, unknown>>;
 	readonly labels: readonly string[];
 	/** What seeded the order of rows, in decimal: it may be more than a double holds. */
@@ -24,14 +26,32 @@ export interface RunRecord {
 	readonly versions: { readonly distiltune: string; readonly node: string; readonly libtorch: string };
 	readonly machine: Readonly<Record<string, string | number>>;
 	readonly data: { readonly train: Fingerprint; readonly eval?: Fingerprint | { readonly split: number; readonly rows: number } };
-	readonly warnings: readonly { readonly code: string; readonly message: string }[];
+	readonly warnings: readonly Warning[];
 	readonly history: readonly LogEntry[];
 	readonly epochs: readonly EpochLoss[];
 	readonly evaluations: readonly Evaluation[];
 	/** Mean loss of all steps; null before the first. */
 	readonly trainLoss: number | null;
 	readonly steps: number;
+	/** Of the metric the run goes by; null where it goes by none or has measured nothing. */
+	readonly best: { readonly metric: string; readonly value: number; readonly step: number; readonly checkpoint: string | null } | null;
 	readonly timings: Timings;
+}
+
+export interface Warning {
+	readonly code: string;
+	readonly message: string;
+}
+
+export interface Latest extends Position {
+	readonly tokens: number;
+}
+
+/** What a run has told so far. */
+export interface HistoryState {
+	readonly entries: readonly StateEntry[];
+	readonly epochs: readonly EpochLoss[];
+	readonly warnings: readonly Warning[];
 }
 
 /** What the events of a run add to its record. */
@@ -39,16 +59,32 @@ export class History {
 	/** Log entries and evaluations in the order they happened. */
 	readonly entries: StateEntry[] = [];
 	readonly epochs: EpochLoss[] = [];
-	readonly warnings: { code: string; message: string }[] = [];
+	readonly warnings: Warning[] = [];
+
+	/** As of the latest step. */
+	latest: Latest = { step: 0, epoch: 0, tokens: 0 };
+
+	get state(): HistoryState {
+		return { entries: this.entries, epochs: this.epochs, warnings: this.warnings };
+	}
+
+	/** Goes on from what an earlier run has told, which stood at `latest`. */
+	restore({ entries, epochs, warnings }: HistoryState, latest: Latest): void {
+		this.latest = latest;
+		this.entries.unshift(...entries);
+		this.epochs.unshift(...epochs);
+		this.warnings.unshift(...warnings);
+	}
 
 	add(event: TrainerEvent): void {
 		if (event.type === 'log' || event.type === 'evaluate') {
 			this.entries.push(event);
 			return;
 		}
+		if (event.type === 'step') this.latest = { step: event.step, epoch: event.epoch, tokens: this.latest.tokens + event.tokens };
 		const { type, ...rest } = event;
 		if (type === 'epochEnd') this.epochs.push(rest as EpochLoss);
-		else if (type === 'warning') this.warnings.push(rest as { code: string; message: string });
+		else if (type === 'warning') this.warnings.push(rest as Warning);
 	}
 
 	get log(): LogEntry[] {
@@ -75,7 +111,7 @@ function peakRssBytes(): number {
 }
 
 /** Speed of a run that took `trainSeconds`, evaluations included. */
-export function timingsOf(trainSeconds: number, end: LoopEnd, evaluations: readonly Evaluation[]): Timings {
+export function timingsOf(trainSeconds: number, { step, tokens }: Latest, evaluations: readonly Evaluation[]): Timings {
 	const seconds = trainSeconds - evaluations.reduce((sum, evaluation) => sum + evaluation.seconds, 0);
-	return { trainSeconds, stepsPerSecond: end.step / seconds, tokensPerSecond: end.tokens / seconds, peakRssBytes: peakRssBytes() };
+	return { trainSeconds, stepsPerSecond: step / seconds, tokensPerSecond: tokens / seconds, peakRssBytes: peakRssBytes() };
 }

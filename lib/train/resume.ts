@@ -19,7 +19,7 @@ export interface Remark {
 /** Options that decide where things go, when they are told and what a fault brings. */
 const withoutEffect = new Set([
 	...['outputDir', 'loggingStrategy', 'loggingSteps', 'loggingFirstStep', 'saveStrategy', 'saveSteps', 'saveTotalLimit', 'reportTo'],
-	...['truncation', 'onNonFinite'],
+	...['truncation', 'onNonFinite', 'perDeviceEvalBatchSize'],
 ]);
 
 /** Facts on which the last bits hang. Not the number of threads: kernels give the same bits for any. `dtype` gives other numbers altogether. */

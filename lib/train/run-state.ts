@@ -4,11 +4,16 @@ import { join } from 'node:path';
 
 import type { Fingerprint } from '../data/row.js';
 import { TrainingError } from '../errors.js';
+import type { Counters } from '../runtime/native.js';
+import type { BestState } from './best.js';
 import type { Checkpoint } from './checkpoint.js';
-import type { Evaluation, LogEntry } from './events.js';
+import type { LogEntry } from './events.js';
 import { exactJson, parseExactJson } from './exact-json.js';
-import type { EpochLoss } from './record.js';
-import { anything, double, exactly, flag, list, object, orNull, type Reader, sha256, table, text, whole } from './strict.js';
+import type { LoopState } from './loop.js';
+import type { LossSum, MeterState } from './meter.js';
+import type { HistoryState } from './record.js';
+import { type Schedule, scheduleNames } from './schedule.js';
+import { anything, double, exactly, list, object, oneOf, orNull, type Reader, sha256, table, text, whole } from './strict.js';
 
 /** What makes two runs the same run. */
 export interface Identity {
@@ -40,56 +45,26 @@ export interface Machine {
 	readonly kernels: Readonly<Record<string, string>>;
 }
 
-/** A sum of losses and how many they are. */
-export interface LossSum {
-	readonly loss: number;
-	readonly count: number;
-}
-
-/** What the loop has counted so far. */
-export interface Counted {
-	readonly sinceLog: LossSum;
-	/** Of the batches of this pass. */
-	readonly epoch: LossSum;
-	readonly whole: LossSum;
-	/** Loss of the latest log entry; null before the first. */
-	readonly logged: number | null;
-	readonly tokens: number;
-	/** Seconds spent so far, evaluations included. */
-	readonly seconds: number;
-}
-
 export interface RunState {
 	readonly format: 1;
-	/** Optimizer steps taken. */
+	/** As the manifest has them. */
 	readonly step: number;
 	readonly epoch: number;
 	readonly globalSamples: number;
-	readonly schedule: { readonly type: string; readonly learningRate: number; readonly warmupSteps: number; readonly totalSteps: number };
-	readonly order: {
-		readonly compat: string;
-		readonly seed: number;
-		/** The pass that is under way or comes next, from 0. */
-		readonly pass: number;
-		/** Rows of it that are consumed. */
-		readonly offset: number;
-		/** Batches among them whose gradients still wait for a step. */
-		readonly pendingBatches: number;
+	readonly loop: LoopState;
+	/** What dropout and AdamW hang on. */
+	readonly counters: Counters;
+	readonly schedule: Schedule;
+	/** Every random draw: its algorithm, so that another one is not taken for it, and what it starts from; none has a state beside counts. */
+	readonly generators: {
+		readonly order: { readonly algorithm: 'mt19937'; readonly compat: string; readonly seed: string };
+		readonly dropout: { readonly algorithm: 'philox4x32-10'; readonly seed: number };
 	};
-	readonly dropout: { readonly seed: number; readonly microBatches: number };
-	/** Algorithm of every random draw, so that another one is not taken for it. */
-	readonly generators: Readonly<Record<string, string>>;
-	/** Of the evaluations so far, by the metric the run goes by; null where it goes by none or has measured nothing. */
-	readonly best: { readonly metric: string; readonly greaterIsBetter: boolean; readonly value: number; readonly step: number } | null;
-	/** Evaluations in a row without a gain; null without early stopping. */
-	readonly earlyStopping: { readonly evaluationsWithoutGain: number } | null;
-	readonly counted: Counted;
-	readonly history: {
-		readonly log: readonly LogEntry[];
-		readonly epochs: readonly EpochLoss[];
-		readonly evaluations: readonly Evaluation[];
-		readonly warnings: readonly { readonly code: string; readonly message: string }[];
-	};
+	/** Seconds of training so far, evaluations included. */
+	readonly seconds: number;
+	readonly history: HistoryState;
+	/** Parameters the model to start from did not have. */
+	readonly drawnFromSeed: readonly string[];
 	readonly identity: Identity;
 }
 
@@ -110,7 +85,6 @@ export async function readRunState({ folder, manifest }: Checkpoint): Promise<Ru
 }
 
 const fingerprint = object<Fingerprint>({ source: text, rows: whole, sha256 });
-const lossSum = object<LossSum>({ loss: double, count: whole });
 /** Entries that are told again, never computed with; their own fields are the business of who wrote them. */
 const entries = <Entry>() => list(table(anything)) as unknown as Reader<readonly Entry[]>;
 
@@ -125,18 +99,37 @@ const identity = object<Identity>({
 	}),
 });
 
+const lossSum = object<LossSum>({ loss: double, count: whole });
+
+const loop = object<LoopState>({
+	step: whole,
+	epoch: double,
+	pass: whole,
+	batches: whole,
+	waiting: list(double),
+	owes: oneOf('nothing', 'step', 'epoch'),
+	meter: object<MeterState>({ sinceLog: lossSum, epoch: lossSum, whole: lossSum }),
+	loggedLoss: orNull(double),
+	last: orNull(object<LogEntry>({ step: whole, epoch: double, loss: double, gradNorm: double, learningRate: double })),
+	tokens: whole,
+	paddedTokens: whole,
+	best: object<BestState>({ best: orNull(object<NonNullable<BestState['best']>>({ value: double, step: whole })), withoutGain: whole }),
+});
+
 const runState = object<RunState>({
 	format: exactly(1),
 	step: whole,
 	epoch: double,
 	globalSamples: whole,
-	schedule: object<RunState['schedule']>({ type: text, learningRate: double, warmupSteps: whole, totalSteps: whole }),
-	order: object<RunState['order']>({ compat: text, seed: whole, pass: whole, offset: whole, pendingBatches: whole }),
-	dropout: object<RunState['dropout']>({ seed: whole, microBatches: whole }),
-	generators: table(text),
-	best: orNull(object<NonNullable<RunState['best']>>({ metric: text, greaterIsBetter: flag, value: double, step: whole })),
-	earlyStopping: orNull(object<NonNullable<RunState['earlyStopping']>>({ evaluationsWithoutGain: whole })),
-	counted: object<Counted>({ sinceLog: lossSum, epoch: lossSum, whole: lossSum, logged: orNull(double), tokens: whole, seconds: double }),
-	history: object<RunState['history']>({ log: entries(), epochs: entries(), evaluations: entries(), warnings: entries() }),
+	loop,
+	counters: object<Counters>({ steps: whole, microBatches: whole, pending: whole }),
+	schedule: object<Schedule>({ name: oneOf(...scheduleNames), learningRate: double, warmup: whole, totalSteps: whole, kwargs: table(double) }),
+	generators: object<RunState['generators']>({
+		order: object<RunState['generators']['order']>({ algorithm: exactly('mt19937'), compat: text, seed: text }),
+		dropout: object<RunState['generators']['dropout']>({ algorithm: exactly('philox4x32-10'), seed: whole }),
+	}),
+	seconds: double,
+	history: object<HistoryState>({ entries: entries(), epochs: entries(), warnings: entries() }),
+	drawnFromSeed: list(text),
 	identity,
 });

@@ -22,11 +22,13 @@ export const whole = reader<number>('a whole number', (value) => Number.isSafeIn
 /** Any double, the ones that are no number too. */
 export const double = reader<number>('a number', (value) => typeof value === 'number');
 export const text = reader<string>('a text', (value) => typeof value === 'string');
-export const flag = reader<boolean>('true or false', (value) => typeof value === 'boolean');
 export const sha256 = reader<string>('64 hexadecimal digits', (value) => typeof value === 'string' && /^[0-9a-f]{64}$/.test(value));
 export const anything: Reader<unknown> = (value) => value;
 
 export const exactly = <const T extends string | number | null>(wanted: T): Reader<T> => reader(JSON.stringify(wanted), (value) => value === wanted);
+
+export const oneOf = <const T extends string>(...wanted: readonly T[]): Reader<T> =>
+	reader(`one of ${wanted.join(', ')}`, (value) => (wanted as readonly unknown[]).includes(value));
 
 export const orNull =
 	<T>(read: Reader<T>): Reader<T | null> =>

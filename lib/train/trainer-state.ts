@@ -13,6 +13,7 @@ export interface StateOptions {
 	readonly loggingSteps: number;
 	readonly evalStrategy: 'epoch' | 'steps' | 'no';
 	readonly evalSteps: number;
+	readonly saveSteps: number;
 }
 
 /** What happened, in order. */
@@ -30,6 +31,8 @@ export interface StateOf {
 	readonly paddedTokens: number;
 	/** Of the model, its embedding tables left out. */
 	readonly parameters: number;
+	/** The evaluation that was the best so far, where the run goes by a metric; its checkpoint is null where it has none. */
+	readonly best?: { readonly value: number; readonly step: number; readonly checkpoint: string | null } | null;
 	/** Given once the run has come to its end. */
 	readonly end?: { readonly loss: number; readonly timings: Timings };
 }
@@ -43,7 +46,7 @@ class Float {
 	constructor(readonly value: number) {}
 }
 
-export function trainerStateText({ options, plan, rows, entries, step, epoch, paddedTokens, parameters, end }: StateOf): string {
+export function trainerStateText({ options, plan, rows, entries, step, epoch, paddedTokens, parameters, best, end }: StateOf): string {
 	const flos = 6 * paddedTokens * parameters; // modeling_utils.py, floating_point_ops
 	const history: Field[] = entries.map((entry) => (entry.type === 'log' ? logFields(entry, options) : evaluationFields(entry, options)));
 	if (end !== undefined) {
@@ -60,9 +63,9 @@ export function trainerStateText({ options, plan, rows, entries, step, epoch, pa
 		});
 	}
 	return `${text({
-		best_global_step: null,
-		best_metric: null,
-		best_model_checkpoint: null,
+		best_global_step: best ? new Int(best.step) : null,
+		best_metric: best ? new Float(best.value) : null,
+		best_model_checkpoint: best?.checkpoint ?? null,
 		epoch: new Float(epoch),
 		// TrainerState's own default stands where no strategy asks for steps.
 		eval_steps: new Int(options.evalStrategy === 'steps' ? options.evalSteps : 500),
@@ -75,7 +78,7 @@ export function trainerStateText({ options, plan, rows, entries, step, epoch, pa
 		max_steps: new Int(plan.totalSteps),
 		num_input_tokens_seen: new Int(0),
 		num_train_epochs: new Int(plan.epochs),
-		save_steps: new Int(500),
+		save_steps: new Int(options.saveSteps),
 		stateful_callbacks: {
 			TrainerControl: {
 				args: {

@@ -13,7 +13,7 @@ function change(values) {
 
 export const record = (on) => change({ [RECORDING]: on ? 1 : 0 });
 
-/** Makes the `at`-th call from now fail, and all later ones too with `sticky`; error -1 writes half of what was asked for. */
+/** Makes the `at`-th call from now fail, and all later ones too with `sticky`; error -1 writes half of what was asked for, -2 kills the process. */
 export const fail = (at, error, sticky) => change({ [FAIL_AT]: at, [ERROR]: error, [STICKY]: sticky ? 1 : 0, [COUNT]: 0 });
 
 /** Ends that; returns the number of calls since. */

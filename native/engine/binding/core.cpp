@@ -122,7 +122,9 @@ node::Jobs::Finish save_weights(Core& core, const std::string& path) {
 
 node::Jobs::Finish save_state(Core& core, const std::string& path) {
   save_state(core.training, core.shape, path);
-  return [counters = core.training.counters()](Napi::Env env) -> Napi::Value { return from_counters(env, counters); };
+  return [counters = core.training.counters()](Napi::Env env) -> Napi::Value {
+    return from_counters(env, counters);
+  };
 }
 
 node::Jobs::Finish load_state(Core& core, const std::string& path, const Counters& counters) {

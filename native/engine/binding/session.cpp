@@ -67,8 +67,7 @@ class Session : public Napi::ObjectWrap<Session> {
     return DefineClass(
         env, "Session",
         {InstanceMethod("step", &Session::step_), InstanceMethod("accumulate", &Session::accumulate_),
-         InstanceMethod("logits", &Session::logits_),
-         InstanceMethod("parameter", &Session::named<parameter>),
+         InstanceMethod("logits", &Session::logits_), InstanceMethod("parameter", &Session::named<parameter>),
          InstanceMethod("gradient", &Session::named<gradient>),
          InstanceMethod("moments", &Session::named<moments>),
          InstanceMethod("saveWeights", &Session::named<save_weights>),

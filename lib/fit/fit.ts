@@ -1,0 +1,141 @@
+/** A run from first to last, as a story of events. */
+import { AbortError, TrainingError } from '../errors.js';
+import { type MeasureOptions, measure } from '../report/measure.js';
+import { heard, type Wishes } from '../train/callbacks.js';
+import { checkpointFolder } from '../train/checkpoint.js';
+import type { Evaluation, LogEntry, Metrics, Timings, TrainerEvent } from '../train/events.js';
+import { rowsOf } from '../train/examples.js';
+import { openCheckpoint } from '../train/find-checkpoint.js';
+import { type LoopEnd, runLoop } from '../train/loop.js';
+import { epochOrder } from '../train/order.js';
+import type { History } from '../train/record.js';
+import { Keeper } from './keeper.js';
+import { type Prepared, prepare, type Request } from './prepare.js';
+import type { Workplace } from './workplace.js';
+
+export interface TrainResult {
+	/** Of the model that is left, as the run measured it; undefined where it did not. */
+	readonly metrics: Metrics | undefined;
+	readonly history: readonly LogEntry[];
+	readonly evaluations: readonly Evaluation[];
+	/** Folder of the checkpoint of the best evaluation; undefined where none was asked for, or it was not saved. */
+	readonly bestCheckpoint: string | undefined;
+	readonly outputDir: string;
+	readonly timings: Timings;
+}
+
+/** Trains and writes the model to `outputDir`. `history` sees every event before it goes on. */
+export function fit(request: Request, history: History): AsyncGenerator<TrainerEvent, TrainResult> {
+	const wishes: Wishes = { evaluate: false, save: false, stop: false };
+	return heard(steps(request, history, wishes), request.config.callbacks, wishes);
+}
+
+async function* steps(request: Request, history: History, wishes: Wishes): AsyncGenerator<TrainerEvent, TrainResult> {
+	const run = await prepare(request);
+	const { config, plan, material, workplace, from } = run;
+	if (from !== undefined) history.restore(from.state.history, from.state.loop);
+	yield {
+		type: 'trainBegin',
+		model: run.model,
+		labels: material.labels,
+		rows: rowsOf(material.train),
+		evalRows: material.eval === undefined ? 0 : rowsOf(material.eval),
+		...plan,
+		evalStrategy: config.evalStrategy,
+		...(from && { resumedFrom: { path: from.checkpoint.folder, step: from.state.step } }),
+	};
+	for (const warning of run.warnings) yield { type: 'warning', ...warning };
+
+	const keeper = new Keeper(run, history);
+	const end = yield* trained(run, keeper, wishes, request.stopped);
+	const papers = await keeper.papers(end);
+	if (!end.finished) {
+		workplace.papers = papers;
+		const reason = { cause: request.signal?.reason };
+		const { step, pass, batches } = end.state;
+		if (pass === 0 && batches === 0) throw new AbortError('The run was stopped before its first step; nothing was saved', reason);
+		const checkpoint = yield* keeper.save(end.state);
+		await keeper.writeInterrupted(papers);
+		throw new AbortError(`The run was stopped after step ${step} of ${plan.totalSteps}; ${checkpoint} holds it`, {
+			...reason,
+			checkpoint,
+			hint: 'go on with fit({ resume: true }), on the command line with --resume',
+		});
+	}
+	const left = yield* bestOrLast(run, end, history);
+	workplace.papers = papers;
+	await workplace.write(config.outputDir, papers);
+	await keeper.forgetUnfinished();
+	const { step, epoch } = end.state;
+	const { timings, best } = papers.record;
+	yield { type: 'save', step, epoch, path: config.outputDir };
+	yield { type: 'trainEnd', step, epoch, loss: end.loss, timings };
+	return {
+		metrics: left?.metrics,
+		history: history.log,
+		evaluations: history.evaluations,
+		bestCheckpoint: best?.checkpoint ?? undefined,
+		outputDir: config.outputDir,
+		timings,
+	};
+}
+
+/** The loop; what ends it before its time is written down. */
+async function* trained(run: Prepared, keeper: Keeper, wishes: Wishes, stopped: () => boolean): AsyncGenerator<TrainerEvent, LoopEnd> {
+	const { config, workplace, material } = run;
+	const rows = material.eval;
+	try {
+		return yield* runLoop({
+			session: workplace.session,
+			options: config,
+			plan: run.plan,
+			schedule: run.schedule,
+			examples: material.train,
+			orderOf: (epoch) => epochOrder(epoch, run.order),
+			evaluate: rows && (() => measure(rows, measureOptions(workplace, config, stopped))),
+			save: (state) => keeper.save(state),
+			stopped,
+			wishes,
+			from: run.from?.state.loop,
+		});
+	} catch (error) {
+		await keeper.writeFailed(error);
+		throw withCheckpoint(error, keeper.latest);
+	}
+}
+
+/** Puts the model of the best evaluation in place where that is asked for. Returns the evaluation of the model that is then there. */
+async function* bestOrLast(
+	{ config, workplace }: Prepared,
+	{ state }: LoopEnd,
+	history: History,
+): AsyncGenerator<TrainerEvent, Evaluation | undefined> {
+	const { best } = state.best;
+	const last = history.evaluations.at(-1);
+	if (!config.loadBestModelAtEnd || best === null || best.step === state.step) return last;
+	try {
+		const { folder } = await openCheckpoint(checkpointFolder(config.outputDir, best.step), { hashes: false });
+		await workplace.load(folder);
+		return history.evaluations.find(({ step }) => step === best.step);
+	} catch (error) {
+		yield {
+			type: 'warning',
+			code: 'BEST_NOT_LOADED',
+			message: `The model of the last step is left instead of the best: ${(error as Error).message}`,
+		};
+		return last;
+	}
+}
+
+export function measureOptions({ session, model }: Workplace, config: Prepared['config'], stopped: () => boolean): MeasureOptions {
+	const { problemType, labelSmoothingFactor: labelSmoothing, perDeviceEvalBatchSize: batchSize } = config;
+	return { session, problemType, labels: model.labels, labelSmoothing, batchSize, stopped };
+}
+
+/** A run that failed, with where it can go on from. */
+function withCheckpoint(error: unknown, checkpoint: string | undefined): unknown {
+	if (!(error instanceof TrainingError)) return error;
+	const { code, message, hint, details, cause } = error;
+	const place = checkpoint === undefined ? 'there is no checkpoint yet' : `the last checkpoint is ${checkpoint}`;
+	return new TrainingError(code, `${message}; ${place}`, { hint, cause, details: { ...details, checkpoint } });
+}
