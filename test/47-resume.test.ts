@@ -1,9 +1,11 @@
 import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { AbortError, Classifier, Trainer, type TrainerConfig, type TrainerEvent } from '../lib/index.js';
 import { resultOf, rows, settings, sha256 } from './tiny-run.js';
+
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 120_000 });
 
 let scratch: string;
 beforeAll(() => {

@@ -63,10 +63,11 @@ export async function inTemporaryFolder<Result>(target: string, writing: Writing
 	}
 }
 
-/** Makes a file whole or leaves it as it was; the folder is there. Throws as inTemporaryFolder does. */
+/** Makes a file whole or leaves it as it was, and the folders above it. Throws as inTemporaryFolder does. */
 export async function writeFileWhole(path: string, content: string): Promise<void> {
 	const temporary = temporaryFor(path);
 	try {
+		await makeLastingFolder(dirname(path));
 		await writeFile(temporary, content);
 		await flushFile(temporary);
 		await rename(temporary, path);
