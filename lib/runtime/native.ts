@@ -167,6 +167,8 @@ export interface SessionOptions {
 		/** 0 disables clipping. */
 		readonly maxGradNorm: number;
 	};
+	/** Left as they are, without gradients and moments: the embeddings and so many layers from below. @default nothing */
+	readonly frozen?: { readonly layers: number } | undefined;
 	readonly threads: number;
 	/** 'cpu': our kernels; 'aten': plain ATen, the slow twin. */
 	readonly ops: 'cpu' | 'aten';
@@ -175,7 +177,7 @@ export interface SessionOptions {
 export interface StepResult {
 	/** Mean loss of each micro-batch, undivided. */
 	readonly losses: Float64Array;
-	/** L2 norm of all gradients, pending ones included, before clipping; summed in double. */
+	/** L2 norm of the gradients of all that is trained, pending ones included, before clipping; summed in double. */
 	readonly gradNorm: number;
 }
 
@@ -215,11 +217,11 @@ export interface NativeSession {
 	logits(batch: RaggedBatch): Promise<Float32Array>;
 	/** A copy of one parameter by its checkpoint name. */
 	parameter(name: string): Promise<Float32Array>;
-	/** A copy of its pending gradient, before clipping; zeros where nothing is pending. */
+	/** A copy of its pending gradient, before clipping; zeros where nothing is pending or it is frozen. */
 	gradient(name: string): Promise<Float32Array>;
-	/** Copies of its moments: running means of the gradient and of its square, without bias correction. */
+	/** Copies of its moments: running means of the gradient and of its square, without bias correction; zeros where it is frozen. */
 	moments(name: string): Promise<Moments>;
-	/** Writes all parameters as F32 safetensors to `path` (the caller owns temporary names and renames). */
+	/** Writes all parameters as F32 safetensors to `path` (the caller owns temporary names and renames). Rejects with NON_FINITE where one is no number. */
 	saveWeights(path: string): Promise<void>;
 	/** Writes moments and pending gradients to `path`, likewise: exp_avg.NAME, exp_avg_sq.NAME, and gradient.NAME where one is pending. */
 	saveState(path: string): Promise<Counters>;

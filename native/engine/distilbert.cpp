@@ -24,8 +24,9 @@ View as(View wide, int64_t rows, int64_t cols) { return {wide.data, wide.dtype, 
 
 }  // namespace
 
-DistilBert::DistilBert(Ops& ops, const model::Shape& shape, const DropoutRates& rates, uint64_t seed)
-    : ops_(ops), shape_(shape), rates_(rates), seed_(seed) {}
+DistilBert::DistilBert(Ops& ops, const model::Shape& shape, const DropoutRates& rates, uint64_t seed,
+                       Frozen frozen)
+    : ops_(ops), shape_(shape), rates_(rates), seed_(seed), frozen_(frozen) {}
 
 Dropout DistilBert::dropout(float rate, uint32_t site) const {
   return mode_ == Mode::training ? Dropout{rate, seed_, micro_batch_, site} : nothing_dropped;
@@ -104,21 +105,25 @@ void DistilBert::backward(const Parameters& w, const Batch& batch, View dlogits,
   ops_.activate_backward(Activation::relu, t.pooled, dpooled,
                          dpooled);  // what was dropped has no gradient already
   ops_.linear_backward_weight(dpooled, t.layers.back().y, g.pre_classifier.weight, g.pre_classifier.bias);
+  const size_t lowest = frozen_.layers;
+  if (lowest == t.layers.size()) return;
   ops_.linear_backward_input(dpooled, w.pre_classifier.weight, t.d_first, false);
 
-  for (size_t index = t.layers.size(); index-- > 0;) {
+  for (size_t index = t.layers.size(); index-- > lowest;) {
     stop_if(cancelled);
     layer_backward(w.layers[index], batch, index, t.layers[index], is_last(index) ? t.d_first : t.dx, t.dx,
                    g.layers[index]);
   }
 
+  if (frozen_.embeddings) return;
   ops_.drop(t.dx, embeddings_dropout(), t.dx);
   ops_.layer_norm_backward(t.dx, t.e, t.e_mean, t.e_rstd, w.embeddings_layer_norm.weight, t.dx,
                            g.embeddings_layer_norm.weight, g.embeddings_layer_norm.bias);
   ops_.embed_backward(batch, t.dx, padding_id, gradients.word_embeddings, g.position_embeddings);
 }
 
-/** From dy (queries, dim), which is used up, to dx (tokens, dim), the same memory but in the last layer. */
+/** From dy (queries, dim), which is used up, to dx (tokens, dim), the same memory but in the last layer.
+ * Without anything to train below, dx is not computed. */
 void DistilBert::layer_backward(const Layer& w, const Batch& batch, size_t index, const LayerValues& t,
                                 View dy, View dx, Layer g) {
   const int64_t queries = t.y.rows;
@@ -154,15 +159,17 @@ void DistilBert::layer_backward(const Layer& w, const Batch& batch, size_t index
                             dkv.columns(dim, dim));
     ops_.linear_backward_weight(dq, t.x_queries, g.q_lin.weight, g.q_lin.bias);
     ops_.linear_backward_weight(dkv, t.x, g.kv().weight, g.kv().bias);
-    ops_.linear_backward_input(dq, w.q_lin.weight, ds1, true);
-    ops_.linear_backward_input(dkv, w.kv().weight, dx, false);
-    ops_.first_tokens_backward(batch, ds1, dx);
+    if (trains_below(index)) {
+      ops_.linear_backward_input(dq, w.q_lin.weight, ds1, true);
+      ops_.linear_backward_input(dkv, w.kv().weight, dx, false);
+      ops_.first_tokens_backward(batch, ds1, dx);
+    }
   } else {
     const View dqkv = as(values_.wide, tokens, 3 * dim);
     ops_.attention_backward(batch, how, t.q, t.k, t.v, t.ctx, t.lse, dctx, dqkv.columns(0, dim),
                             dqkv.columns(dim, dim), dqkv.columns(2 * dim, dim));
     ops_.linear_backward_weight(dqkv, t.x, g.qkv().weight, g.qkv().bias);
-    ops_.linear_backward_input(dqkv, w.qkv().weight, dx, true);
+    if (trains_below(index)) ops_.linear_backward_input(dqkv, w.qkv().weight, dx, true);
   }
   // Exactly zero, since softmax ignores what all keys share; the sum just taken is rounding noise, which
   // AdamW would blow up to full steps.
@@ -184,9 +191,10 @@ DistilBert::Values DistilBert::cut(Cutter& cutter, const Batch& batch, Mode mode
   View x = t.x;
   for (size_t index = 0; index < static_cast<size_t>(shape_.layers); ++index) {
     const bool last = is_last(index);
+    const bool shared = mode == Mode::evaluation || static_cast<int64_t>(index) < frozen_.layers;
     const int64_t queries = last ? rows : tokens;
     LayerValues layer;
-    if (mode == Mode::evaluation && index > 0 && !last) {
+    if (shared && index > 0 && !last) {
       layer = t.layers.back();
     } else {
       layer.x = x;
@@ -212,7 +220,7 @@ DistilBert::Values DistilBert::cut(Cutter& cutter, const Batch& batch, Mode mode
       layer.s2 = cutter.matrix(queries, dim);
       layer.mean2 = cutter.vector(queries);
       layer.rstd2 = cutter.vector(queries);
-      layer.y = mode == Mode::evaluation && !last ? x : cutter.matrix(queries, dim);
+      layer.y = shared && !last ? x : cutter.matrix(queries, dim);
     }
     t.layers.push_back(layer);
     x = layer.y;

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "../model/shape.h"
+#include "../model/weights.h"
 #include "ops/ops.h"
 #include "parameters.h"
 #include "workspace.h"
@@ -15,6 +16,17 @@ struct DropoutRates {
   float dropout;     // behind the embeddings and behind each feed-forward block
   float attention;   // of the attention probabilities
   float classifier;  // in front of the classifier
+};
+
+/** What is not trained, from below: the embeddings, then layers. */
+struct Frozen {
+  bool embeddings = false;
+  int64_t layers = 0;  // none without the embeddings
+
+  /** How many of model::parameters that are. */
+  size_t parameters() const {
+    return (embeddings ? model::embedding_parameters : 0) + layers * model::layer_parameters;
+  }
 };
 
 /** Gradients of Parameters. */
@@ -30,7 +42,8 @@ using Cancelled = std::atomic<bool>;
 class DistilBert {
  public:
   /** The operations must outlive it. */
-  DistilBert(Ops& ops, const model::Shape& shape, const DropoutRates& rates, uint64_t seed);
+  DistilBert(Ops& ops, const model::Shape& shape, const DropoutRates& rates, uint64_t seed,
+             Frozen frozen = {});
 
   /** Logits (rows, labels) without dropout, valid until the next call. Batches are checked by the caller. */
   View evaluate(const Parameters& w, const Batch& batch, const Cancelled& cancelled);
@@ -38,7 +51,8 @@ class DistilBert {
   /** Logits with dropout, whose masks hang on the seed and `micro_batch`; keeps what backward() needs. */
   View forward(const Parameters& w, const Batch& batch, uint64_t micro_batch, const Cancelled& cancelled);
 
-  /** Adds the gradients of the batch that forward() has just seen. dlogits (rows, labels). */
+  /** Adds the gradients of the batch that forward() has just seen, of all that is not frozen. dlogits (rows,
+   * labels). */
   void backward(const Parameters& w, const Batch& batch, View dlogits, Gradients& gradients,
                 const Cancelled& cancelled);
 
@@ -70,7 +84,8 @@ class DistilBert {
     View dq_first;  // (rows, dim)
   };
 
-  /** In evaluation all layers share the memory of one, whose output takes the place of its input. */
+  /** In evaluation all layers share the memory of one, whose output takes the place of its input; in training
+   * those do that are frozen. */
   enum class Mode { evaluation, training };
 
   Values cut(Cutter& cutter, const Batch& batch, Mode mode) const;
@@ -78,6 +93,10 @@ class DistilBert {
   void layer_forward(const Layer& w, const Batch& batch, size_t index, LayerValues& t);
   void layer_backward(const Layer& w, const Batch& batch, size_t index, const LayerValues& t, View dy,
                       View dx, Layer g);
+  /** Whether anything below the layer is trained, so that the gradient of its input is wanted. */
+  bool trains_below(size_t index) const {
+    return !frozen_.embeddings || static_cast<int64_t>(index) > frozen_.layers;
+  }
   bool is_last(size_t index) const { return index + 1 == static_cast<size_t>(shape_.layers); }
 
   // Places where values are dropped, numbered once: a mask hangs on its number.
@@ -91,6 +110,7 @@ class DistilBert {
   model::Shape shape_;
   DropoutRates rates_;
   uint64_t seed_;
+  Frozen frozen_;
   Workspace workspace_;
   Values values_;
   Mode mode_ = Mode::evaluation;

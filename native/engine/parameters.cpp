@@ -1,5 +1,6 @@
 #include "parameters.h"
 
+#include <algorithm>
 #include <cstring>
 
 namespace distiltune::engine {
@@ -36,12 +37,12 @@ Parameters named(const std::vector<View>& views, int64_t layers) {
 
 }  // namespace
 
-ParameterStore::ParameterStore(const model::Shape& shape, DType dtype, WordTable word_table) {
+ParameterStore::ParameterStore(const model::Shape& shape, DType dtype, WordTable word_table, size_t frozen) {
   const std::vector<model::ParameterInfo> infos = model::parameters(shape);
-  const int64_t word_count = word_table == WordTable::kept ? infos.front().count() : 0;
+  const int64_t word_count = word_table == WordTable::kept && frozen == 0 ? infos.front().count() : 0;
   int64_t decayed_count = 0;
   int64_t spared_count = 0;
-  for (size_t index = 1; index < infos.size(); ++index) {
+  for (size_t index = std::max<size_t>(1, frozen); index < infos.size(); ++index) {
     (infos[index].decay ? decayed_count : spared_count) += infos[index].count();
   }
   buffer_ = Buffer((word_count + decayed_count + spared_count) * size_of(dtype));
@@ -59,6 +60,10 @@ ParameterStore::ParameterStore(const model::Shape& shape, DType dtype, WordTable
   char* decayed = static_cast<char*>(decayed_.data);
   char* spared = static_cast<char*>(spared_.data);
   for (size_t index = 1; index < infos.size(); ++index) {
+    if (index < frozen) {
+      views_.push_back(View{});
+      continue;
+    }
     const model::ParameterInfo& info = infos[index];
     const bool vector = info.cols == 0;
     at = info.decay ? decayed : spared;

@@ -51,20 +51,23 @@ struct Parameters {
 /**
  * Owns one value per parameter, in three runs of memory: the word table, the other parameters that weight
  * decay applies to, those that it spares. So the optimizer makes three calls, and q, k and v are neighbours.
+ * Each run is in the order of model::parameters, so that what a store leaves out is missing in front.
  */
 class ParameterStore {
  public:
   enum class WordTable { kept, absent };
 
-  /** Values are zero. */
-  ParameterStore(const model::Shape& shape, DType dtype, WordTable word_table);
+  /** Values are zero. The first `frozen` of model::parameters(shape) are left out: the embeddings and some
+   * layers. */
+  ParameterStore(const model::Shape& shape, DType dtype, WordTable word_table, size_t frozen = 0);
 
   const Parameters& parameters() const { return parameters_; }
   View word_table() const { return parameters_.word_embeddings; }
   View decayed() const { return decayed_; }  // (1, count), word table left out
   View spared() const { return spared_; }    // (1, count)
+  size_t bytes() const { return buffer_.bytes(); }
 
-  /** In the order of model::parameters(shape). */
+  /** In the order of model::parameters(shape); none where a parameter is left out. */
   const std::vector<View>& views() const { return views_; }
 
   void clear();

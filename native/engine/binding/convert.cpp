@@ -33,6 +33,11 @@ LossOptions to_loss(const Napi::Object& loss) {
   return out;
 }
 
+Frozen to_frozen(const Napi::Value& value) {
+  if (value.IsUndefined()) return {};
+  return {true, node::integer(value.ToObject(), "layers")};
+}
+
 std::string description(const OwnedBatch& batch) {
   if (!batch.classes.empty()) return "an Int32Array of " + std::to_string(batch.classes.size());
   return batch.values.empty() ? "none" : "a Float32Array of " + std::to_string(batch.values.size());
@@ -56,6 +61,7 @@ SessionOptions to_session_options(const Napi::Value& value) {
       {text(optimizer, "flavor") == "adamw_hf" ? kernels::AdamWFlavor::hf : kernels::AdamWFlavor::torch,
        number(optimizer, "beta1"), number(optimizer, "beta2"), number(optimizer, "epsilon"),
        number(optimizer, "weightDecay"), number(optimizer, "maxGradNorm")},
+      to_frozen(options.Get("frozen")),
       static_cast<int>(node::integer(options, "threads")),
       text(options, "ops") == "aten" ? OpsKind::aten : OpsKind::cpu};
 }

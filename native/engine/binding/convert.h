@@ -24,6 +24,7 @@ struct SessionOptions {
   HeadDraws head_draws;
   LossOptions loss;
   OptimizerOptions optimizer;
+  Frozen frozen;
   int threads;
   OpsKind ops;
 };

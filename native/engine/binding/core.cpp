@@ -13,13 +13,24 @@
 
 namespace distiltune::engine {
 
+namespace {
+
+Frozen checked(Frozen frozen, const model::Shape& shape) {
+  if (frozen.layers >= 0 && frozen.layers <= shape.layers) return frozen;
+  throw Failure("FREEZE_INVALID", "Expected to freeze from 0 to " + std::to_string(shape.layers) +
+                                      " layers, got " + std::to_string(frozen.layers));
+}
+
+}  // namespace
+
 Core::Core(const SessionOptions& options)
     : shape((model::check(options.shape), options.shape)),
       pool(options.threads),
       ops(options.ops == OpsKind::cpu ? make_cpu_ops(pool) : make_aten_ops(DType::f32, pool.threads())),
       infos(model::parameters(shape)),
       loss((check(options.loss, shape.labels), options.loss.kind)),
-      training(*ops, shape, options.rates, options.loss, options.optimizer, options.seed) {
+      training(*ops, shape, options.rates, options.loss, options.optimizer, options.seed,
+               checked(options.frozen, shape)) {
   std::vector<float*> destinations;
   for (const View& view : training.parameters().views()) destinations.push_back(view.f32());
   loaded = model::load_weights(options.weights, shape, destinations.data());
@@ -50,6 +61,11 @@ size_t index_of(const Core& core, const std::string& name) {
 }
 
 std::vector<float> copy_of(View view) { return {view.f32(), view.f32() + view.count()}; }
+
+/** Zeros of what is frozen. */
+std::vector<float> copy_or_zeros(View view, const model::ParameterInfo& info) {
+  return view.data ? copy_of(view) : std::vector<float>(info.count());
+}
 
 /** The word table's gradient, zeros included. */
 std::vector<float> dense(const kernels::RowGradient& gradient, const model::ParameterInfo& table) {
@@ -95,13 +111,17 @@ node::Jobs::Finish gradient(Core& core, const std::string& name) {
   const size_t index = index_of(core, name);
   const View view = core.training.other_gradients().views()[index];
   return node::finish_with<Napi::Float32Array>(
-      view.data ? copy_of(view) : dense(core.training.word_gradient().rows, core.infos[index]));
+      index == 0 ? dense(core.training.word_gradient().rows, core.infos[index])
+                 : copy_or_zeros(view, core.infos[index]));
 }
 
 node::Jobs::Finish moments(Core& core, const std::string& name) {
   const size_t index = index_of(core, name);
-  auto first = node::finish_with<Napi::Float32Array>(copy_of(core.training.moments1().views()[index]));
-  auto second = node::finish_with<Napi::Float32Array>(copy_of(core.training.moments2().views()[index]));
+  const auto of = [&](const ParameterStore& store) {
+    return node::finish_with<Napi::Float32Array>(copy_or_zeros(store.views()[index], core.infos[index]));
+  };
+  auto first = of(core.training.moments1());
+  auto second = of(core.training.moments2());
   return [first = std::move(first), second = std::move(second)](Napi::Env env) -> Napi::Value {
     auto object = Napi::Object::New(env);
     object.Set("first", first(env));
@@ -111,6 +131,9 @@ node::Jobs::Finish moments(Core& core, const std::string& name) {
 }
 
 node::Jobs::Finish save_weights(Core& core, const std::string& path) {
+  if (!core.training.is_finite())
+    throw Failure("NON_FINITE", "The model holds weights that are no numbers, so it was not saved",
+                  "Lower the learning rate, and start again from the last checkpoint");
   std::vector<files::FloatTensor> tensors;
   for (size_t index = 0; index < core.infos.size(); ++index) {
     const model::ParameterInfo& info = core.infos[index];

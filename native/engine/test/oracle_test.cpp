@@ -91,10 +91,12 @@ Result padded_autograd(const model::Shape& shape, const ParameterStore& store, c
   return result;
 }
 
-Result ours(Ops& ops, const model::Shape& shape, const ParameterStore& store, const OwnBatch& batch) {
+/** What is frozen gets empty gradients. */
+Result ours(Ops& ops, const model::Shape& shape, const ParameterStore& store, const OwnBatch& batch,
+            Frozen frozen = {}) {
   const Cancelled never{false};
-  DistilBert model(ops, shape, {0, 0, 0}, 1);
-  ParameterStore others(shape, ops.dtype(), ParameterStore::WordTable::absent);
+  DistilBert model(ops, shape, {0, 0, 0}, 1, frozen);
+  ParameterStore others(shape, ops.dtype(), ParameterStore::WordTable::absent, frozen.parameters());
   Gradients gradients{{}, others.parameters()};
   const View logits = model.forward(store.parameters(), batch.rows(), 0, never);
   Result result{0, test::values_of(logits), {}};
@@ -107,14 +109,16 @@ Result ours(Ops& ops, const model::Shape& shape, const ParameterStore& store, co
   return result;
 }
 
-void compare(const model::Shape& shape, const Result& got, const Result& want, double tolerance) {
+/** `from`: number of the parameter that the first gradient belongs to. */
+void compare(const model::Shape& shape, const Result& got, const Result& want, double tolerance,
+             size_t from = 0) {
   CHECK_NEAR(distance(got.logits, want.logits), 0, tolerance);
   CHECK_NEAR(got.loss, want.loss, tolerance);
   Values all;
   for (const Values& each : want.gradients) all.insert(all.end(), each.begin(), each.end());
   const auto infos = model::parameters(shape);
-  for (size_t index = 0; index < infos.size(); ++index) {
-    const std::string& name = infos[index].name;
+  for (size_t index = 0; from + index < infos.size(); ++index) {
+    const std::string& name = infos[from + index].name;
     if (name.find("k_lin.bias") != std::string::npos) {  // truly zero: no relative error
       CHECK(norm(got.gradients[index]) <= 1e-6 * norm(all));
       CHECK(norm(want.gradients[index]) <= 1e-6 * norm(all));
@@ -159,6 +163,27 @@ void check_all(const model::Shape& shape) {
 
 CASE("gradients equal autograd's on padded rows of 2, 3, 17 and 512 tokens, dim 48") { check_all(narrow); }
 CASE("gradients equal autograd's on padded rows of 2, 3, 17 and 512 tokens, dim 96") { check_all(wide); }
+CASE("what is not frozen has autograd's gradients, the rest none") {
+  ParameterStore store(narrow, DType::f32, ParameterStore::WordTable::kept);
+  ParameterStore doubles(narrow, DType::f64, ParameterStore::WordTable::kept);
+  fill(store, narrow, 7);
+  fill(doubles, narrow, 7);
+  const OwnBatch batch(lengths, narrow, 11);
+  const Result want = padded_autograd(narrow, doubles, batch);
+  kernels::ThreadPool pool(2);
+  const auto cpu = make_cpu_ops(pool);
+  for (int64_t layers = 0; layers <= narrow.layers; ++layers) {
+    const Frozen frozen{true, layers};
+    Result got = ours(*cpu, narrow, store, batch, frozen);
+    CHECK(norm(got.gradients[0]) == 0);  // the word table, whose gradient is of another form
+    for (size_t index = 1; index < frozen.parameters(); ++index) CHECK(got.gradients[index].empty());
+    Result rest = want;
+    got.gradients.erase(got.gradients.begin(), got.gradients.begin() + frozen.parameters());
+    rest.gradients.erase(rest.gradients.begin(), rest.gradients.begin() + frozen.parameters());
+    compare(narrow, got, rest, float_tolerance, frozen.parameters());
+  }
+}
+
 CASE("gradients equal autograd's for a single layer with relu") { check_all(one_layer); }
 
 CASE(

@@ -20,18 +20,38 @@ void check_finite(double value, const char* what, uint64_t step) {
                 "Lower the learning rate, or look at the rows of this step");
 }
 
+/** The last `count` values of a run, those that are trained. */
+View end_of(View run, int64_t count) {
+  View end = run.columns(run.cols - count, count);
+  end.stride = count;
+  return end;
+}
+
+template <class Value>
+bool finite(View values) {
+  const Value* const first = static_cast<const Value*>(values.data);
+  // Zero times anything finite is zero; a sum, unlike a search, can be taken many at a time.
+  Value sums[16] = {};
+  int64_t at = 0;
+  for (; at + 16 <= values.count(); at += 16) {
+    for (int lane = 0; lane < 16; ++lane) sums[lane] += first[at + lane] * 0;
+  }
+  for (; at < values.count(); ++at) sums[0] += first[at] * 0;
+  return std::all_of(std::begin(sums), std::end(sums), [](Value sum) { return sum == 0; });
+}
+
 }  // namespace
 
 Training::Training(Ops& ops, const model::Shape& shape, const DropoutRates& rates, const LossOptions& loss,
-                   const OptimizerOptions& optimizer, uint64_t seed)
+                   const OptimizerOptions& optimizer, uint64_t seed, Frozen frozen)
     : ops_(ops),
       loss_(loss),
       optimizer_(optimizer),
-      model_(ops, shape, rates, seed),
+      model_(ops, shape, rates, seed, frozen),
       parameters_(shape, ops.dtype(), ParameterStore::WordTable::kept),
-      moments1_(shape, ops.dtype(), ParameterStore::WordTable::kept),
-      moments2_(shape, ops.dtype(), ParameterStore::WordTable::kept),
-      other_gradients_(shape, ops.dtype(), ParameterStore::WordTable::absent),
+      moments1_(shape, ops.dtype(), ParameterStore::WordTable::kept, frozen.parameters()),
+      moments2_(shape, ops.dtype(), ParameterStore::WordTable::kept, frozen.parameters()),
+      other_gradients_(shape, ops.dtype(), ParameterStore::WordTable::absent, frozen.parameters()),
       gradients_{{}, other_gradients_.parameters()} {}
 
 template <class Body>
@@ -74,6 +94,13 @@ StepResult Training::step(const std::vector<LabelledBatch>& batches, double divi
   });
 }
 
+bool Training::all_finite(const ParameterStore& store) {
+  for (const View run : {store.word_table(), store.decayed(), store.spared()}) {
+    if (run.data && !(run.dtype == DType::f32 ? finite<float>(run) : finite<double>(run))) return false;
+  }
+  return true;
+}
+
 View Training::logits(const Batch& batch, const Cancelled& cancelled) {
   return model_.evaluate(parameters_.parameters(), batch, cancelled);
 }
@@ -99,12 +126,16 @@ void Training::update(double learning_rate, double gradient_scale) {
                  optimizer_.weight_decay,
                  static_cast<int64_t>(counters_.steps),
                  gradient_scale};
-  ops_.adamw(step, parameters_.word_table(), moments1_.word_table(), moments2_.word_table(),
-             gradients_.word_embeddings);
-  ops_.adamw(step, parameters_.decayed(), moments1_.decayed(), moments2_.decayed(),
-             other_gradients_.decayed());
+  if (moments1_.word_table().data) {
+    ops_.adamw(step, parameters_.word_table(), moments1_.word_table(), moments2_.word_table(),
+               gradients_.word_embeddings);
+  }
+  const auto run = [&](View parameters, View moment1, View moment2, View gradient) {
+    ops_.adamw(step, end_of(parameters, moment1.count()), moment1, moment2, gradient);
+  };
+  run(parameters_.decayed(), moments1_.decayed(), moments2_.decayed(), other_gradients_.decayed());
   step.weight_decay = 0;
-  ops_.adamw(step, parameters_.spared(), moments1_.spared(), moments2_.spared(), other_gradients_.spared());
+  run(parameters_.spared(), moments1_.spared(), moments2_.spared(), other_gradients_.spared());
 }
 
 }  // namespace distiltune::engine

@@ -47,9 +47,10 @@ struct Counters {
  */
 class Training {
  public:
-  /** Parameters are zero until they are filled in. The operations must outlive it. */
+  /** Parameters are zero until they are filled in. What is frozen has neither gradients nor moments. The
+   * operations must outlive it. */
   Training(Ops& ops, const model::Shape& shape, const DropoutRates& rates, const LossOptions& loss,
-           const OptimizerOptions& optimizer, uint64_t seed);
+           const OptimizerOptions& optimizer, uint64_t seed, Frozen frozen = {});
 
   ParameterStore& parameters() { return parameters_; }
   ParameterStore& moments1() { return moments1_; }
@@ -67,6 +68,10 @@ class Training {
   /** accumulate(), then one optimizer step with all that is pending, which is then cleared. */
   StepResult step(const std::vector<LabelledBatch>& batches, double divisor, double learning_rate,
                   const Cancelled& cancelled);
+
+  /** Whether every parameter, or every value of `store`, is a finite number. */
+  bool is_finite() const { return all_finite(parameters_); }
+  static bool all_finite(const ParameterStore& store);
 
   /** Logits (rows, labels) without dropout, valid until the next call. */
   View logits(const Batch& batch, const Cancelled& cancelled);
