@@ -131,6 +131,10 @@ export class Dataset implements RowSource {
 		return new Dataset({ name: path, unit: format.unit }, walk, { format: format.name, columns, labelSeparator });
 	}
 
+	get unit(): Origin['unit'] {
+		return this.#origin.unit;
+	}
+
 	get fingerprint(): Fingerprint | undefined {
 		return this.#fingerprint;
 	}

@@ -61,8 +61,15 @@ export class RuntimeUnavailableError extends DistiltuneError {
 	}
 }
 
-/** A run could not go on, or was asked for something it cannot do now. */
-export class TrainingError extends DistiltuneError {}
+/** A run could not go on, or was asked for something it cannot do now. `checkpoint` is the folder of the last one that is whole, if there is one. */
+export class TrainingError extends DistiltuneError {
+	readonly checkpoint: string | undefined;
+
+	constructor(code: string, message: string, extras: ErrorExtras & { checkpoint?: string | undefined } = {}) {
+		super(code, message, extras);
+		this.checkpoint = extras.checkpoint;
+	}
+}
 
 /** A run was stopped by its AbortSignal. `checkpoint` is the folder saved on the way out, if there is one. */
 export class AbortError extends DistiltuneError {

@@ -20,6 +20,7 @@ export type { ProblemType } from './model/config.js';
 export type { MultiLabelPrediction, Prediction, PredictionOf, RankedLabel, RegressionPrediction, TextExtent } from './model/predict.js';
 export type { TrainerConfig } from './options.js';
 export type { ThresholdMetric } from './report/calibration.js';
+export type { ComputeMetrics, EvaluationRows } from './report/custom-metrics.js';
 export { configure } from './runtime/libtorch.js';
 export type { RaggedEncoding } from './runtime/native.js';
 export { type DecodeOptions, type EncodeBatchOptions, type EncodeOptions, type Encoding, Tokenizer } from './tokenizer.js';

@@ -12,13 +12,15 @@ export interface OptionSpec {
 		| 'boolean'
 		| 'text'
 		| 'choice'
+		| 'choiceOrInteger'
 		| 'list'
 		| 'data'
 		| 'dataOrSplit'
 		| 'weights'
 		| 'kwargs'
 		| 'stopping'
-		| 'callbacks';
+		| 'callbacks'
+		| 'function';
 	readonly default?: string | number | boolean | Readonly<Record<string, number>>;
 	readonly min?: number;
 	readonly max?: number;
@@ -46,6 +48,8 @@ function accepts(spec: OptionSpec, value: unknown): boolean {
 			return typeof value === 'string' && value !== '';
 		case 'choice':
 			return spec.choices?.includes(value as string) ?? false;
+		case 'choiceOrInteger':
+			return spec.choices?.includes(value as string) || (Number.isSafeInteger(value) && inRange(spec, value as number));
 		case 'list':
 			return Array.isArray(value) && value.length >= 2 && value.every(isLabel) && new Set(value.map(String)).size === value.length;
 		case 'data':
@@ -53,13 +57,15 @@ function accepts(spec: OptionSpec, value: unknown): boolean {
 		case 'dataOrSplit':
 			return isData(value) || isSplit(value);
 		case 'weights':
-			return value === 'balanced' || isWeights(value);
+			return spec.choices?.includes(value as string) || isWeights(value);
 		case 'kwargs':
 			return isKwargs(value);
 		case 'stopping':
 			return isStopping(value);
 		case 'callbacks':
 			return Array.isArray(value) && value.every(isCallback);
+		case 'function':
+			return typeof value === 'function';
 	}
 }
 
@@ -84,6 +90,8 @@ function expectation(spec: OptionSpec): string {
 			return 'a text that is not empty';
 		case 'choice':
 			return `one of ${spec.choices?.join(', ')}`;
+		case 'choiceOrInteger':
+			return `${spec.choices?.join(', ')} or a whole number from ${min} up`;
 		case 'list':
 			return 'a list of at least two labels, each once';
 		case 'data':
@@ -91,13 +99,15 @@ function expectation(spec: OptionSpec): string {
 		case 'dataOrSplit':
 			return 'a file, a Dataset, rows, or { split } with a share between 0 and 1';
 		case 'weights':
-			return "'balanced', or a number from 0 up for each label, not all of them 0";
+			return `${spec.choices?.map((choice) => `'${choice}', `).join('')}or a number from 0 up for each label, not all of them 0`;
+		case 'kwargs':
+			return `numbers from 0 up (timescale: above 0) under the names ${kwargNames.join(', ')}`;
+		case 'function':
+			return 'a function';
 		case 'stopping':
 			return '{ patience } from 1 up, with a minDelta from 0 up if wanted';
 		case 'callbacks':
 			return `a list of objects whose methods are called ${[...eventTypes].join(', ')}`;
-		case 'kwargs':
-			return `numbers from 0 up (timescale: above 0) under the names ${kwargNames.join(', ')}`;
 	}
 }
 

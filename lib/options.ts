@@ -4,10 +4,13 @@ import type { DataInput } from './dataset.js';
 import { ConfigError } from './errors.js';
 import { type ProblemType, problemTypes } from './model/config.js';
 import { faultOf, isKwargs, nearestName, type OptionSpec, show } from './option-check.js';
+import type { ComputeMetrics } from './report/custom-metrics.js';
 import type { EarlyStopping } from './train/best.js';
 import type { TrainerCallback } from './train/callbacks.js';
 import type { ClassWeights } from './train/class-weights.js';
+import type { Sampling } from './train/sampling.js';
 import { defaultLrEnd, kwargsOf, type ScheduleKwargs, type ScheduleName, scheduleNames } from './train/schedule.js';
+import type { Freeze } from './train/session.js';
 
 export type Optim = 'adamw_torch' | 'adamw_hf';
 
@@ -73,6 +76,12 @@ export interface TrainerConfig {
 	readonly labelSmoothingFactor?: number;
 	/** Weight of each label's rows in the training loss, which is their weighted mean: one a label, by name or in order, or 'balanced' for rows / (labels * rows of the label). The validation loss knows no weights; Transformers' Trainer has no such option. @default 1 each */
 	readonly classWeights?: ClassWeights;
+	/** Rows count (1 - p)^focalGamma in the loss, where p is the probability of their label: those that are nearly right count less (Lin et al. 2017, arXiv 1708.02002, who take 2). The validation loss is the same. Not beside `labelSmoothingFactor` or `classWeights`. @default 0, plain cross entropy */
+	readonly focalGamma?: number;
+	/** Which rows make an epoch: each once ('shuffle'), or as many drawn with replacement as torch's WeightedRandomSampler draws them, all labels alike ('balanced') or each row by a weight of its label, by name or in order. @default 'shuffle' */
+	readonly sampling?: Sampling;
+	/** What is left as it was, without gradients and without the memory and time they take: nothing, the embeddings, they and this many layers from below, or the whole encoder, so that the head alone is trained. Dropout stays on. @default 'none' */
+	readonly freeze?: Freeze;
 	/** Rows of like length share a batch, in Transformers' own order. @default false */
 	readonly groupByLength?: boolean;
 	/** Seeds a new head, dropout and the order of rows. @default 42 */
@@ -107,11 +116,24 @@ export interface TrainerConfig {
 	readonly earlyStopping?: EarlyStopping;
 	/** Called with each event; see TrainerCallback. @default none */
 	readonly callbacks?: readonly TrainerCallback[];
+	/** Called after each evaluation; its numbers go into the metrics. What it throws is a warning. @default none */
+	readonly computeMetrics?: ComputeMetrics;
+	/** What a loss or gradient norm that is no number brings: the end of the run, or a warning and an update left out, of which ten in a row end it too. @default 'stop' */
+	readonly onNonFinite?: 'stop' | 'skip';
 	/** Threads for arithmetic; 0 for one per physical core. @default 0 */
 	readonly threads?: number;
 }
 
-type Unsettled = 'eval' | 'labels' | 'labelSeparator' | 'maxLength' | 'dataSeed' | 'classWeights' | 'metricForBestModel' | 'earlyStopping';
+type Unsettled =
+	| 'eval'
+	| 'labels'
+	| 'labelSeparator'
+	| 'maxLength'
+	| 'dataSeed'
+	| 'classWeights'
+	| 'metricForBestModel'
+	| 'earlyStopping'
+	| 'computeMetrics';
 type Resolved = Required<Omit<TrainerConfig, Unsettled>>;
 
 /** Every option settled. */
@@ -124,6 +146,7 @@ export interface ResolvedConfig extends Resolved {
 	readonly classWeights: ClassWeights | undefined;
 	readonly metricForBestModel: string | undefined;
 	readonly earlyStopping: EarlyStopping | undefined;
+	readonly computeMetrics: ComputeMetrics | undefined;
 }
 
 const MAX_SEED = 2 ** 32 - 1;
@@ -159,7 +182,21 @@ export const optionTable: { readonly [Name in keyof Required<TrainerConfig>]: Op
 	warmupSteps: { kind: 'integer', default: 0, min: 0, help: 'steps over which the rate rises from 0' },
 	warmupRatio: { kind: 'number', default: 0, min: 0, max: 1, help: 'share of all steps spent warming up' },
 	labelSmoothingFactor: { kind: 'number', default: 0, min: 0, max: 1, open: 'max', help: 'share of each label spread over all' },
-	classWeights: { kind: 'weights', help: 'weight of each label in the training loss, or balanced (default: 1 each)' },
+	classWeights: { kind: 'weights', choices: ['balanced'], help: 'weight of each label in the training loss, or balanced (default: 1 each)' },
+	focalGamma: { kind: 'number', default: 0, min: 0, help: 'let rows that are nearly right count less: focal loss; 0 for plain cross entropy' },
+	sampling: {
+		kind: 'weights',
+		default: 'shuffle',
+		choices: ['shuffle', 'balanced'],
+		help: 'each row once an epoch, or drawn with replacement: all labels alike, or by a weight of each',
+	},
+	freeze: {
+		kind: 'choiceOrInteger',
+		default: 'none',
+		min: 0,
+		choices: ['none', 'embeddings', 'encoder'],
+		help: 'what is not trained; a number for the embeddings and so many layers',
+	},
 	groupByLength: { kind: 'boolean', default: false, help: 'rows of like length share a batch' },
 	seed: { kind: 'integer', default: 42, min: 0, max: MAX_SEED, help: 'seed of head, dropout and order of rows' },
 	dataSeed: { kind: 'integer', min: 0, max: MAX_SEED, help: 'seed of the order of rows alone (default: the seed)' },
@@ -177,6 +214,8 @@ export const optionTable: { readonly [Name in keyof Required<TrainerConfig>]: Op
 	greaterIsBetter: { kind: 'boolean', help: 'more of that metric is better (default: unless it ends in loss)' },
 	earlyStopping: { kind: 'stopping', help: 'end after this many evaluations in a row without a gain: 3, or patience=3,minDelta=0.001' },
 	callbacks: { kind: 'callbacks', help: 'called with each event' },
+	computeMetrics: { kind: 'function', help: 'gives metrics of your own' },
+	onNonFinite: { kind: 'choice', default: 'stop', choices: ['stop', 'skip'], help: 'what a loss that is no number brings' },
 	threads: { kind: 'integer', default: 0, min: 0, max: 1024, help: 'threads for arithmetic; 0 for one per physical core' },
 };
 
@@ -224,6 +263,7 @@ export function resolveConfig(config: TrainerConfig, spell: (name: string) => st
 		optim: settled.optim ?? (settled.compat === '5' ? 'adamw_torch' : 'adamw_hf'),
 		dataSeed: config.dataSeed,
 		classWeights: config.classWeights,
+		computeMetrics: config.computeMetrics,
 		labels: config.labels?.map(String),
 		labelSeparator: settled.problemType === 'multi_label_classification' ? (config.labelSeparator ?? defaultSeparator) : undefined,
 	};
@@ -231,17 +271,22 @@ export function resolveConfig(config: TrainerConfig, spell: (name: string) => st
 
 /** Options that have no meaning for the kind of problem. */
 function kindProblems(settled: ResolvedConfig, spell: (name: string) => string): string[] {
-	const { problemType, labelSmoothingFactor, classWeights, labels, labelSeparator } = settled;
+	const { problemType, labelSmoothingFactor, classWeights, focalGamma, sampling, labels, labelSeparator } = settled;
 	const single = problemType === 'single_label_classification';
 	const meaningless = {
 		labelSmoothingFactor: !single && labelSmoothingFactor !== 0,
 		classWeights: !single && classWeights !== undefined,
+		focalGamma: !single && focalGamma !== 0,
+		sampling: !single && sampling !== 'shuffle',
 		labels: problemType === 'regression' && labels !== undefined,
 		labelSeparator: problemType !== 'multi_label_classification' && labelSeparator !== undefined,
 	};
-	return Object.entries(meaningless).flatMap(([name, without]) =>
+	const problems = Object.entries(meaningless).flatMap(([name, without]) =>
 		without ? [`Expected no \`${spell(name)}\` where \`${spell('problemType')}\` is ${problemType}`] : [],
 	);
+	const besideFocal = { labelSmoothingFactor: labelSmoothingFactor !== 0, classWeights: classWeights !== undefined };
+	const beside = Object.entries(besideFocal).filter(([, given]) => given && single && focalGamma !== 0);
+	return [...problems, ...beside.map(([name]) => `Expected one of \`${spell('focalGamma')}\` and \`${spell(name)}\`, got both`)];
 }
 
 /** What a schedule refuses in Transformers too, where its options are right each for itself. */

@@ -72,7 +72,12 @@ export class Trainer<Problem extends ProblemType = 'single_label_classification'
 			const reading = readingOptions(tokenizer, maxLength, { config: this.config, stopped, signal: undefined });
 			const examples = data === undefined ? workplace.eval : (await readRows(Dataset.from(data, this.config), model.labels, reading)).examples;
 			if (examples === undefined) throw new ConfigError('OPTIONS_INVALID', 'Expected rows to evaluate: neither `eval` nor an argument names any');
-			const measured = await measure(examples, measureOptions(workplace, this.config, stopped));
+			const measured = await measure(
+				examples,
+				measureOptions(workplace, this.config, stopped, (code, message) => {
+					throw new TrainingError(code, message);
+				}),
+			);
 			if (measured === undefined) throw new AbortError('The evaluation was stopped');
 			return measured.metrics as MetricsOf[Problem];
 		});

@@ -1,4 +1,7 @@
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { describe, expect, it } from 'vitest';
 import { resolveLibtorch } from '../lib/runtime/libtorch.js';
@@ -147,6 +150,15 @@ describe('a loss that is no number', () => {
 		const before = await session.parameter('classifier.weight');
 		await expect(session.step([batch], 1e-3)).rejects.toMatchObject({ code: 'NON_FINITE', message: expect.stringContaining('step 2') });
 		expect(await session.parameter('classifier.weight')).toEqual(before);
+		await session.close();
+	});
+
+	it('is not saved: weights that are none are in no file', async () => {
+		const session = await open({ optimizer: { ...sessionOptions({}).optimizer, flavor: 'adamw_hf' } });
+		const path = join(tmpdir(), `distiltune-not-finite-${process.pid}.safetensors`);
+		await session.step([batch], Number.MAX_VALUE);
+		await expect(session.saveWeights(path)).rejects.toMatchObject({ code: 'NON_FINITE', message: expect.stringContaining('not saved') });
+		expect(existsSync(path)).toBe(false);
 		await session.close();
 	});
 });

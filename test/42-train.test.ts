@@ -1,6 +1,5 @@
 import { describe, expect, expectTypeOf, it } from 'vitest';
 import { Dataset } from '../lib/dataset.js';
-import { TrainingError } from '../lib/errors.js';
 import { settledWeights } from '../lib/train/class-weights.js';
 import type { TrainerEvent } from '../lib/train/events.js';
 import { lengthsOf, pack, readExamples } from '../lib/train/examples.js';
@@ -43,6 +42,31 @@ describe('meter', () => {
 	});
 });
 
+describe('a step that was left out', () => {
+	it('counts in no mean, whichever of its batches it was', () => {
+		const meter = new Meter();
+		meter.add([2], 1);
+		meter.step();
+		expect(meter.add([1, Number.NaN], 2)).toBeNaN();
+		meter.step();
+		expect(meter.add([4], 1)).toBe(4);
+		meter.step();
+		expect(meter.epochMean).toBe(3);
+		expect(meter.mean).toBe(3);
+		expect(meter.takeLog()).toBe(3);
+	});
+
+	it('is left out too where only batches before its last were counted', () => {
+		const meter = new Meter();
+		meter.add([Number.NaN], 2);
+		meter.add([6], 2);
+		meter.step();
+		meter.add([1], 1);
+		meter.step();
+		expect(meter.mean).toBe(1);
+	});
+});
+
 describe('weights of classes', () => {
 	const classes = Int32Array.of(0, 0, 0, 1);
 
@@ -55,14 +79,14 @@ describe('weights of classes', () => {
 		[{ c: 3 }, [1, 1, 3]],
 	] as const)('%j', (wanted, expected) => {
 		const labels = ['a', 'b', 'c'];
-		const settled = settledWeights(wanted, labels, classes);
+		const settled = settledWeights(wanted, labels, classes, 'classWeights');
 		// scikit-learn's compute_class_weight('balanced') knows only labels that occur: rows / (labels * rows of the label).
 		expect(settled).toEqual(wanted === 'balanced' ? [4 / 9, 4 / 3, 0] : expected);
 	});
 
 	it('that do not fit are refused', () => {
-		expect(() => settledWeights([1], ['a', 'b'], classes)).toThrow('one weight for each of the 2 labels, got 1');
-		expect(() => settledWeights({ z: 1 }, ['a', 'b'], classes)).toThrow('weights of a, b, got one of "z"');
+		expect(() => settledWeights([1], ['a', 'b'], classes, 'classWeights')).toThrow('one weight for each of the 2 labels, got 1');
+		expect(() => settledWeights({ z: 1 }, ['a', 'b'], classes, 'sampling')).toThrow('Expected `sampling` to be weights of a, b, got one of "z"');
 	});
 });
 
@@ -228,16 +252,6 @@ describe('loop', () => {
 	it('is not finished where its last evaluation was stopped', async () => {
 		const { job } = jobOf({});
 		expect((await play({ ...job, evaluate: async () => undefined })).end).toMatchObject({ finished: false, state: { step: 3, owes: 'epoch' } });
-	});
-
-	it('names the step and its rows where the engine refuses one', async () => {
-		const refusal = Object.assign(new Error('the loss is not finite'), { code: 'NON_FINITE', hint: 'Lower learningRate' });
-		const error = await play(jobOf({}, { session: { step: () => Promise.reject(refusal), accumulate: () => Promise.reject(refusal) } }).job).catch(
-			(reason: unknown) => reason,
-		);
-		expect(error).toBeInstanceOf(TrainingError);
-		expect(error).toMatchObject({ code: 'NON_FINITE', hint: 'Lower learningRate', details: { step: 1, rows: [6, 5] } });
-		expect((error as Error).message).toBe('the loss is not finite (step 1, rows 6, 5)');
 	});
 });
 

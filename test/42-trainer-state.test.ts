@@ -68,6 +68,7 @@ async function replay({ text, arguments: { train_rows: rows = 60, arguments: giv
 			ids: new Int32Array(rows * rowLength),
 			offsets: Int32Array.from({ length: rows + 1 }, (_, row) => row * rowLength),
 			targets: new Int32Array(rows),
+			lines: new Int32Array(rows),
 		},
 		orderOf: () => Int32Array.from({ length: rows }, (_, row) => row),
 		schedule: {

@@ -57,6 +57,11 @@ describe('options', () => {
 			warmupRatio: 0,
 			labelSmoothingFactor: 0,
 			classWeights: undefined,
+			computeMetrics: undefined,
+			focalGamma: 0,
+			freeze: 'none',
+			onNonFinite: 'stop',
+			sampling: 'shuffle',
 			groupByLength: false,
 			seed: 42,
 			dataSeed: undefined,
@@ -119,6 +124,14 @@ describe('options', () => {
 		['classWeights', { a: Number.POSITIVE_INFINITY }, `${weights}, got {"a":null}`],
 		['classWeights', null, `${weights}, got null`],
 		['problemType', 'ranking', 'one of single_label_classification, multi_label_classification, regression, got "ranking"'],
+		['sampling', 'even', `'shuffle', ${weights}, got "even"`],
+		['sampling', [0, 0], `'shuffle', ${weights}, got [0,0]`],
+		['focalGamma', -1, 'a number from 0 up, got -1'],
+		['freeze', 'head', 'none, embeddings, encoder or a whole number from 0 up, got "head"'],
+		['freeze', -1, 'none, embeddings, encoder or a whole number from 0 up, got -1'],
+		['freeze', 1.5, 'none, embeddings, encoder or a whole number from 0 up, got 1.5'],
+		['computeMetrics', 'f1', 'a function, got "f1"'],
+		['onNonFinite', 'ignore', 'one of stop, skip, got "ignore"'],
 		['groupByLength', 1, 'true or false, got 1'],
 		['loggingStrategy', 'never', 'one of steps, epoch, no, got "never"'],
 		['loggingFirstStep', 'yes', 'true or false, got "yes"'],
@@ -155,8 +168,18 @@ describe('options', () => {
 		[{ problemType: 'multi_label_classification', classWeights: [1, 2] }, 'classWeights'],
 		[{ problemType: 'multi_label_classification', labelSmoothingFactor: 0.1 }, 'labelSmoothingFactor'],
 		[{ problemType: 'regression', labelSeparator: ';' }, 'labelSeparator'],
+		[{ problemType: 'regression', focalGamma: 2 }, 'focalGamma'],
+		[{ problemType: 'multi_label_classification', sampling: 'balanced' }, 'sampling'],
 	])('refuse what has no meaning for the kind of problem: %j', (config, name) => {
 		expect(problemsOf({ train: 'a.csv', ...config })).toEqual([`Expected no \`${name}\` where \`problemType\` is ${config.problemType}`]);
+	});
+
+	it('refuse a focal loss beside what it does not go with', () => {
+		expect(problemsOf({ train: 'a.csv', focalGamma: 2, labelSmoothingFactor: 0.1, classWeights: 'balanced' })).toEqual([
+			'Expected one of `focalGamma` and `labelSmoothingFactor`, got both',
+			'Expected one of `focalGamma` and `classWeights`, got both',
+		]);
+		expect(problemsOf({ train: 'a.csv', focalGamma: 0, labelSmoothingFactor: 0.1, classWeights: 'balanced' })).toEqual([]);
 	});
 
 	it('part several labels by a bar, unless told otherwise', () => {
@@ -256,6 +279,9 @@ describe('flags', () => {
 		[['--class-weights', 'calm=much'], { classWeights: { calm: 'much' } }],
 		[['--lr-scheduler-kwargs', 'numCycles=2,lrEnd=1e-6'], { lrSchedulerKwargs: { numCycles: 2, lrEnd: 1e-6 } }],
 		[['--compat', '4.18', '--optim', 'adamw_torch'], { compat: '4.18', optim: 'adamw_torch' }],
+		[['--freeze', 'encoder', '--sampling', 'balanced'], { freeze: 'encoder', sampling: 'balanced' }],
+		[['--freeze', '2', '--sampling', 'calm=1,alarmed=4'], { freeze: 2, sampling: { calm: 1, alarmed: 4 } }],
+		[['--focal-gamma', '2', '--on-non-finite', 'skip'], { focalGamma: 2, onNonFinite: 'skip' }],
 		[['--group-by-length', '--logging-first-step'], { groupByLength: true, loggingFirstStep: true }],
 		[['--label-smoothing-factor', '0.1'], { labelSmoothingFactor: 0.1 }],
 	])('%j', async (words, expected) => {
@@ -267,5 +293,6 @@ describe('flags', () => {
 		expect(help).toContain('--compat <word> the Transformers to follow where versions differ (5, 4.18) (default: 5)');
 		expect(help).toContain('--class-weights <label=x,...> weight of each label');
 		expect(help).not.toContain('[object Object]');
+		expect(help).not.toContain('compute-metrics');
 	});
 });

@@ -231,6 +231,24 @@ describe('options change the run', () => {
 		['cosine', { lrSchedulerType: 'cosine' }],
 		['cosine with kwargs', { lrSchedulerType: 'cosine', lrSchedulerKwargs: { numCycles: 1 } }],
 		['inverse_sqrt', { lrSchedulerType: 'inverse_sqrt' }],
+		['cosine_with_restarts', { lrSchedulerType: 'cosine_with_restarts', lrSchedulerKwargs: { numCycles: 2 } }],
+		['polynomial', { lrSchedulerType: 'polynomial', lrSchedulerKwargs: { power: 2 } }],
+		['constant', { lrSchedulerType: 'constant' }],
+		['constant_with_warmup', { lrSchedulerType: 'constant_with_warmup' }],
+		['warmupRatio', { warmupSteps: 0, warmupRatio: 0.3 }],
+		['maxSteps', { maxSteps: 5 }],
+		['maxGradNorm', { maxGradNorm: 0.1 }],
+		['no clipping', { maxGradNorm: 0 }],
+		['weightDecay', { weightDecay: 0.1 }],
+		['dataloaderDropLast', { dataloaderDropLast: true }],
+		['focalGamma', { focalGamma: 2 }],
+		['sampling', { sampling: { calm: 3 } }],
+		['balanced sampling', { sampling: 'balanced' }],
+		['sampling in 4.18', { compat: '4.18', optim: 'adamw_torch', sampling: 'balanced' }],
+		['sampling by length', { sampling: 'balanced', groupByLength: true }],
+		['freeze embeddings', { freeze: 'embeddings' }],
+		['freeze a layer', { freeze: 1 }],
+		['freeze the encoder', { freeze: 'encoder' }],
 		['labelSmoothingFactor', { labelSmoothingFactor: 0.1 }],
 		['classWeights', { classWeights: [2, 1, 1] }],
 		['accumulation', { gradientAccumulationSteps: 3 }],
@@ -248,7 +266,7 @@ describe('options change the run', () => {
 		}
 	});
 
-	it('where they say the default, to none', async () => {
+	it('where they say the default, or the same in other words, to none', async () => {
 		const plain = sha256(join(await fitted(short), 'model.safetensors'));
 		const said = { compat: '5', optim: 'adamw_torch', lrSchedulerType: 'linear', labelSmoothingFactor: 0, classWeights: [1, 1, 1] } as const;
 		expect(sha256(join(await fitted({ ...short, ...said }), 'model.safetensors'))).toBe(plain);
@@ -256,6 +274,12 @@ describe('options change the run', () => {
 		const balanced = await fitted({ ...short, classWeights: 'balanced' });
 		expect(sha256(join(balanced, 'model.safetensors'))).toBe(plain);
 		expect(recordOf(balanced).config.classWeights).toEqual([1, 1, 1]);
+		const frozen = await Promise.all(
+			(['embeddings', 0] as const).map(async (freeze) => sha256(join(await fitted({ ...short, freeze }), 'model.safetensors'))),
+		);
+		expect(frozen[1]).toBe(frozen[0]);
+		const none = await fitted({ ...short, freeze: 'none', sampling: 'shuffle', focalGamma: 0, onNonFinite: 'skip' });
+		expect(sha256(join(none, 'model.safetensors'))).toBe(plain);
 	});
 
 	it('draw the head where the Transformers that is followed draws it', async () => {
@@ -422,8 +446,8 @@ describe('a run is refused', () => {
 		const outputDir = join(folder, 'endless');
 		const error = await refusal({ model, outputDir });
 		expect(error).toMatchObject({ name: 'TrainingError', code: 'NON_FINITE', details: { step: 1 } });
-		expect((error as Error).message).toMatch(/\(step 1, rows \d+(, \d+){7}\)/);
-		expect(existsSync(outputDir)).toBe(false);
+		expect((error as Error).message).toMatch(/\(step 1, rows \d+(, \d+){7} of rows in memory\)/);
+		expect(readdirSync(outputDir)).toEqual(['unfinished-run.json']);
 	});
 });
 

@@ -39,10 +39,23 @@ describe('table', () => {
 
 describe('measure', () => {
 	// Rows of one token, whose second logit is that token: a row out of place shows.
-	const examples = { ids: Int32Array.of(0, 1, 2, 3, 4), offsets: Int32Array.of(0, 1, 2, 3, 4, 5), targets: Int32Array.of(0, 1, 0, 1, 1) };
+	const examples = {
+		ids: Int32Array.of(0, 1, 2, 3, 4),
+		offsets: Int32Array.of(0, 1, 2, 3, 4, 5),
+		targets: Int32Array.of(0, 1, 0, 1, 1),
+		lines: Int32Array.of(1, 2, 3, 4, 5),
+	};
 	const session = { logits: async ({ ids }: RaggedBatch) => Float32Array.from([...ids].flatMap((id) => [2, id])) };
 
-	const options = { session, problemType: 'single_label_classification', labels: ['a', 'b'], labelSmoothing: 0 } as const;
+	const options = {
+		session,
+		problemType: 'single_label_classification',
+		labels: ['a', 'b'],
+		labelSmoothing: 0,
+		focalGamma: 0,
+		computeMetrics: undefined,
+		warn: expect.unreachable,
+	} as const;
 
 	it('gives the same metrics whatever the batch', async () => {
 		const rows = Array.from(examples.ids, (id) => [2, id]);

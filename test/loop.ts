@@ -24,6 +24,7 @@ export function examplesOf(rows: number): Examples {
 		ids: Int32Array.from(lengths.flatMap((length, row) => Array.from({ length }, (_, token) => 100 * row + token))),
 		offsets,
 		targets: Int32Array.from(lengths, (_, row) => row % 2),
+		lines: Int32Array.from(lengths, (_, row) => row + 1),
 	};
 }
 
@@ -64,7 +65,7 @@ export function jobOf(changes: Partial<Job['options']> = {}, others: Partial<Job
 	const plan = planOf(6, options);
 	const job: Job = {
 		session: {
-			step: async (batches, rate, divisor = batches.length): Promise<StepResult> => {
+			step: async (batches, rate, divisor): Promise<StepResult> => {
 				calls.push({ batches, rate, divisor });
 				return lossesOf(batches, steps());
 			},

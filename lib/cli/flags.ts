@@ -16,6 +16,7 @@ const VALUE: Readonly<Record<OptionSpec['kind'], string | undefined>> = {
 	boolean: '',
 	text: ' <name>',
 	choice: ' <word>',
+	choiceOrInteger: ' <word|n>',
 	list: ' <a,b,...>',
 	data: ' <file>',
 	dataOrSplit: ' <file>',
@@ -23,6 +24,7 @@ const VALUE: Readonly<Record<OptionSpec['kind'], string | undefined>> = {
 	kwargs: ' <name=x,...>',
 	stopping: ' <n>',
 	callbacks: undefined,
+	function: undefined,
 };
 
 /** Adds every option of a run; unknown flags are kept, so that all that is wrong can be said at once. */
@@ -62,7 +64,7 @@ export async function trainingConfig(
 }
 
 function typedValue(spec: OptionSpec | undefined, value: unknown): unknown {
-	if (spec?.kind === 'integer' || spec?.kind === 'number') return asNumber(value);
+	if (spec?.kind === 'integer' || spec?.kind === 'number' || spec?.kind === 'choiceOrInteger') return asNumber(value);
 	if (spec?.kind === 'list' && typeof value === 'string') return value.split(',');
 	if (spec?.kind === 'stopping' && typeof value === 'string') return /^\d+$/.test(value) ? { patience: Number(value) } : namedNumbers(value);
 	if ((spec?.kind === 'weights' || spec?.kind === 'kwargs') && typeof value === 'string') return namedNumbers(value);

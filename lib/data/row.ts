@@ -35,6 +35,8 @@ export interface Fingerprint {
 export interface RowSource extends AsyncIterable<DatasetRow> {
 	/** Path of the file, or 'rows in memory'. */
 	readonly source: string;
+	/** What `line` counts there. */
+	readonly unit: Origin['unit'];
 	/** Known once all rows have been walked. */
 	readonly fingerprint: Fingerprint | undefined;
 	/** The refusal of one row. */

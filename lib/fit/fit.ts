@@ -1,5 +1,6 @@
 /** A run from first to last, as a story of events. */
 import { AbortError, TrainingError } from '../errors.js';
+import type { ResolvedConfig } from '../options.js';
 import { type MeasureOptions, measure } from '../report/measure.js';
 import { heard, type Wishes } from '../train/callbacks.js';
 import { checkpointFolder } from '../train/checkpoint.js';
@@ -7,8 +8,10 @@ import type { Evaluation, LogEntry, Metrics, Timings, TrainerEvent } from '../tr
 import { rowsOf } from '../train/examples.js';
 import { openCheckpoint } from '../train/find-checkpoint.js';
 import { type LoopEnd, runLoop } from '../train/loop.js';
+import { guarded } from '../train/non-finite.js';
 import { epochOrder } from '../train/order.js';
 import type { History } from '../train/record.js';
+import { Warnings } from '../train/warnings.js';
 import { Keeper } from './keeper.js';
 import { type Prepared, prepare, type Request } from './prepare.js';
 import type { Workplace } from './workplace.js';
@@ -84,20 +87,24 @@ async function* steps(request: Request, history: History, wishes: Wishes): Async
 async function* trained(run: Prepared, keeper: Keeper, wishes: Wishes, stopped: () => boolean): AsyncGenerator<TrainerEvent, LoopEnd> {
 	const { config, workplace, material } = run;
 	const rows = material.eval;
+	const warnings = new Warnings();
+	const warn = warnings.add.bind(warnings);
+	const spoilt = run.from?.state.loop.waiting.some(Number.isNaN) ?? false;
 	try {
-		return yield* runLoop({
-			session: workplace.session,
+		const loop = runLoop({
+			session: guarded(workplace.session, { ...config, source: run.train, lines: material.train.lines, warn, spoilt }),
 			options: config,
 			plan: run.plan,
 			schedule: run.schedule,
 			examples: material.train,
 			orderOf: (epoch) => epochOrder(epoch, run.order),
-			evaluate: rows && (() => measure(rows, measureOptions(workplace, config, stopped))),
+			evaluate: rows && (() => measure(rows, measureOptions(workplace, config, stopped, warn))),
 			save: (state) => keeper.save(state),
 			stopped,
 			wishes,
 			from: run.from?.state.loop,
 		});
+		return yield* warnings.among(loop);
 	} catch (error) {
 		await keeper.writeFailed(error);
 		throw withCheckpoint(error, keeper.latest);
@@ -127,9 +134,15 @@ async function* bestOrLast(
 	}
 }
 
-export function measureOptions({ session, model }: Workplace, config: Prepared['config'], stopped: () => boolean): MeasureOptions {
-	const { problemType, labelSmoothingFactor: labelSmoothing, perDeviceEvalBatchSize: batchSize } = config;
-	return { session, problemType, labels: model.labels, labelSmoothing, batchSize, stopped };
+/** `warn`: told of what a `computeMetrics` of the user's throws. */
+export function measureOptions(
+	{ session, model }: Workplace,
+	config: ResolvedConfig,
+	stopped: () => boolean,
+	warn: MeasureOptions['warn'],
+): MeasureOptions {
+	const { labelSmoothingFactor: labelSmoothing, perDeviceEvalBatchSize: batchSize } = config;
+	return { ...config, session, labels: model.labels, labelSmoothing, batchSize, stopped, warn };
 }
 
 /** A run that failed, with where it can go on from. */

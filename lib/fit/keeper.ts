@@ -97,7 +97,7 @@ export class Keeper {
 	async #record(status: RunRecord['status'], count: Latest, best: BestOf, trainLoss: number | null): Promise<RunRecord> {
 		const { config, sources, classWeights, material, order, torchVersion, drawnFromSeed } = this.#run;
 		const history = this.#history;
-		const { callbacks: _, ...options } = config;
+		const { callbacks: _, computeMetrics: __, ...options } = config;
 		return {
 			format: 1,
 			status,

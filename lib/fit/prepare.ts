@@ -20,6 +20,7 @@ import { type Plan, planOf } from '../train/plan.js';
 import type { Warning } from '../train/record.js';
 import { requireSameRun } from '../train/resume.js';
 import { type Identity, type RunState, readRunState } from '../train/run-state.js';
+import { rowWeights } from '../train/sampling.js';
 import { type Schedule, scheduleOf } from '../train/schedule.js';
 import { sessionOptions } from '../train/session.js';
 import { Workplace } from './workplace.js';
@@ -39,6 +40,7 @@ export interface Request {
 
 export interface Prepared {
 	readonly config: ResolvedConfig;
+	readonly train: Dataset;
 	/** What train and eval are called. */
 	readonly sources: { readonly train: string; readonly eval: string | { readonly split: number } | undefined };
 	/** Folder of the model the run starts from. */
@@ -82,7 +84,9 @@ export async function prepare(request: Request): Promise<Prepared> {
 	const share = isSplit(request.eval) ? request.eval : undefined;
 	const identity = await identityOf({ config: { ...config, maxLength, eval: share }, folder, material, base, engine });
 	const remarks = state === undefined ? material.warnings : requireSameRun(state.identity, identity);
-	const classWeights = config.classWeights && settledWeights(config.classWeights, material.labels, material.train.targets);
+	const classWeights = config.classWeights && settledWeights(config.classWeights, material.labels, material.train.targets, 'classWeights');
+	const { sampling } = config;
+	const drawn = sampling === 'shuffle' ? undefined : rowWeights(sampling, material.labels, material.train.targets);
 	const options = sessionOptions(folder.weights, model, config, classWeights);
 	const saved = found.checkpoint && state && { folder: found.checkpoint.folder, counters: state.counters };
 	const workplace = await Workplace.open({ engine, options, model, tokenizer, eval: material.eval, maxLength }, saved);
@@ -90,6 +94,7 @@ export async function prepare(request: Request): Promise<Prepared> {
 	const { ignored, initialized } = workplace.session;
 	return {
 		config: { ...config, maxLength },
+		train: request.train,
 		sources: { train: request.train.source, eval: request.eval instanceof Dataset ? request.eval.source : share },
 		model: folder.folder,
 		material,
@@ -100,6 +105,7 @@ export async function prepare(request: Request): Promise<Prepared> {
 			...config,
 			rowsPerStep: config.perDeviceTrainBatchSize * config.gradientAccumulationSteps,
 			lengths: lengthsOf(material.train),
+			rowWeights: drawn,
 			Generator,
 		},
 		identity,

@@ -73,14 +73,18 @@ export class Workplace {
 
 	/** Writes weights, tokenizer and config into an empty folder. */
 	async writeModel(folder: string): Promise<void> {
-		await this.#session.saveWeights(join(folder, weightsFile));
+		await this.#session.saveWeights(join(folder, weightsFile)).catch((cause: unknown) => {
+			throw fromNative(cause, TrainingError);
+		});
 		await this.tokenizer.save(folder);
 		await writeFile(join(folder, 'config.json'), configText(this.model));
 	}
 
 	/** Writes what weights alone do not hold of a run under way. */
 	saveMoments(folder: string): Promise<Counters> {
-		return this.#session.saveState(join(folder, momentsFile));
+		return this.#session.saveState(join(folder, momentsFile)).catch((cause: unknown) => {
+			throw fromNative(cause, TrainingError);
+		});
 	}
 
 	/** Writes all that a run leaves to `folder`, whole or not at all. */

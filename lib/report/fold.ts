@@ -1,9 +1,8 @@
 /** Rows with known answers folded into the metrics of their kind of problem. */
 
 import type { ProblemType } from '../model/config.js';
-import { type Decision, plainDecision } from '../model/decision.js';
 import type { ClassMetrics, MetricsOf } from '../train/events.js';
-import { metricsOf } from './metrics.js';
+import { type MetricsOptions, metricsOf } from './metrics.js';
 import { MultiLabelFold } from './multi-label.js';
 import { RegressionFold } from './regression.js';
 import { ScoredRows } from './scored-rows.js';
@@ -16,23 +15,16 @@ export interface Fold<Metrics> {
 	metrics(): Metrics | Promise<Metrics>;
 }
 
-export interface FoldOptions<Problem extends ProblemType> {
+/** Decision and loss are those of one label a row only. */
+export interface FoldOptions<Problem extends ProblemType> extends MetricsOptions {
 	readonly problemType: Problem;
 	/** Name of each output. */
 	readonly labels: readonly string[];
-	/** As for `metricsOf`; of one label a row only. */
-	readonly decision?: Decision;
-	readonly labelSmoothing?: number;
 }
 
-export function foldFor<Problem extends ProblemType>({
-	problemType,
-	labels,
-	decision,
-	labelSmoothing,
-}: FoldOptions<Problem>): Fold<MetricsOf[Problem]> {
+export function foldFor<Problem extends ProblemType>({ problemType, labels, ...options }: FoldOptions<Problem>): Fold<MetricsOf[Problem]> {
 	const folds: { readonly [Each in ProblemType]: () => Fold<MetricsOf[Each]> } = {
-		single_label_classification: () => new ClassFold(labels, decision ?? plainDecision, labelSmoothing ?? 0),
+		single_label_classification: () => new ClassFold(labels, options),
 		multi_label_classification: () => new MultiLabelFold(labels),
 		regression: () => new RegressionFold(),
 	};
@@ -43,14 +35,12 @@ export function foldFor<Problem extends ProblemType>({
 class ClassFold implements Fold<ClassMetrics> {
 	readonly #scored: ScoredRows;
 	readonly #labels: readonly string[];
-	readonly #decision: Decision;
-	readonly #labelSmoothing: number;
+	readonly #options: MetricsOptions;
 
-	constructor(labels: readonly string[], decision: Decision, labelSmoothing: number) {
+	constructor(labels: readonly string[], options: MetricsOptions) {
 		this.#scored = new ScoredRows(labels.length);
 		this.#labels = labels;
-		this.#decision = decision;
-		this.#labelSmoothing = labelSmoothing;
+		this.#options = options;
 	}
 
 	add(logits: Float32Array, targets: ArrayLike<number>): void {
@@ -62,6 +52,6 @@ class ClassFold implements Fold<ClassMetrics> {
 	}
 
 	metrics(): Promise<ClassMetrics> {
-		return metricsOf(this.#scored, this.#labels, { decision: this.#decision, labelSmoothing: this.#labelSmoothing });
+		return metricsOf(this.#scored, this.#labels, this.#options);
 	}
 }

@@ -6,18 +6,16 @@ import type { ClassMetrics, LabelMetrics } from '../train/events.js';
 import { countMetrics, countRows, labelAverages } from './confusion.js';
 import { probabilityMetrics } from './probabilistic.js';
 import { type LabelRanking, rankingMetrics, rankLabel } from './ranking.js';
-import { Probabilities, type ScoredRows } from './scored-rows.js';
+import { type LossShape, Probabilities, type ScoredRows } from './scored-rows.js';
 
-export interface MetricsOptions {
+export interface MetricsOptions extends LossShape {
 	/** @default the largest logit says */
 	readonly decision?: Decision;
-	/** Share of each row's loss that gives way to the mean over all labels, as in training. @default 0 */
-	readonly labelSmoothing?: number;
 }
 
 /** `labels`: name of each class. Gives way to the event loop between labels, whose ranking takes longest. */
 export async function metricsOf(rows: ScoredRows, labels: readonly string[], options: MetricsOptions = {}): Promise<ClassMetrics> {
-	const { decision = plainDecision, labelSmoothing = 0 } = options;
+	const { decision = plainDecision } = options;
 	const probabilities = new Probabilities(rows, decision.temperature);
 	const counts = countRows(probabilities, decision);
 	const rankings: LabelRanking[] = [];
@@ -25,7 +23,7 @@ export async function metricsOf(rows: ScoredRows, labels: readonly string[], opt
 		await setImmediate();
 		rankings.push(rankLabel(probabilities, label, counts.actual));
 	}
-	const { loss, ...others } = probabilityMetrics(probabilities, labelSmoothing);
+	const { loss, ...others } = probabilityMetrics(probabilities, options);
 	const { accuracy, ...counted } = countMetrics(counts);
 	const perLabel = labels.map((name, label): [string, LabelMetrics] => {
 		const { rocAuc, averagePrecision } = rankings[label] as LabelRanking;

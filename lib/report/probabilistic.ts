@@ -1,6 +1,6 @@
 /** How good the probabilities themselves are: losses, Brier scores and calibration error. */
 import type { ClassMetrics } from '../train/events.js';
-import type { Probabilities } from './scored-rows.js';
+import type { LossShape, Probabilities } from './scored-rows.js';
 
 // scikit-learn's clip of log_loss.
 const epsilon = 2 ** -52;
@@ -8,15 +8,15 @@ const bins = 15;
 
 export type ProbabilityMetrics = Pick<ClassMetrics, 'loss' | 'logLoss' | 'brier' | 'brierSum' | 'ece'>;
 
-/** `smoothing`: share of each row's loss that gives way to the mean over all labels; of `loss` alone. */
-export function probabilityMetrics(probabilities: Probabilities, smoothing = 0): ProbabilityMetrics {
+/** `shape`: of `loss` alone. */
+export function probabilityMetrics(probabilities: Probabilities, shape: LossShape = {}): ProbabilityMetrics {
 	const { rows } = probabilities;
 	let [loss, clipped, squares, secondSquares] = [0, 0, 0, 0];
 	// Sum over the rows of each bin of: top probability - (1 where the top label is right).
 	const gaps = new Float64Array(bins);
 	for (let row = 0; row < rows.length; row++) {
 		const actual = rows.classOf(row);
-		loss += probabilities.loss(row, smoothing);
+		loss += probabilities.loss(row, shape);
 		clipped -= Math.log(Math.min(Math.max(probabilities.of(row, actual), epsilon), 1 - epsilon));
 		for (let label = 0; label < rows.width; label++) {
 			const square = (probabilities.of(row, label) - Number(label === actual)) ** 2;

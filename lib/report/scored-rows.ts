@@ -59,6 +59,14 @@ export class ScoredRows {
 	}
 }
 
+/** What is made of the plain cross entropy of a row, as in training. */
+export interface LossShape {
+	/** Share of it that gives way to the mean over all labels. @default 0 */
+	readonly labelSmoothing?: number | undefined;
+	/** It counts (1 - probability of what the row is)^focalGamma. @default 0 */
+	readonly focalGamma?: number | undefined;
+}
+
 /** Softmax of the logits over the temperature, in double; 12 bytes a row. */
 export class Probabilities {
 	readonly rows: ScoredRows;
@@ -102,10 +110,16 @@ export class Probabilities {
 		return values.sort();
 	}
 
-	/** -log of the probability of what the row is, without overflow; `smoothing` of it gives way to the mean over all labels. */
-	loss(row: number, smoothing: number): number {
-		const own = this.#behind(row, this.rows.classOf(row));
+	/** -log of the probability of what the row is, without overflow; as `LossShape` says. */
+	loss(row: number, { labelSmoothing: smoothing = 0, focalGamma = 0 }: LossShape): number {
+		const actual = this.rows.classOf(row);
+		const own = this.#behind(row, actual);
 		const logSum = Math.log(this.#sums[row] as number);
+		if (focalGamma !== 0) {
+			let others = 0; // summed, for 1 - p would lose all digits of a row that is nearly right
+			for (let label = 0; label < this.rows.width; label++) if (label !== actual) others += this.of(row, label);
+			return others ** focalGamma * (logSum + own);
+		}
 		if (smoothing === 0) return logSum + own;
 		let behind = 0;
 		for (let label = 0; label < this.rows.width; label++) behind += this.#behind(row, label);

@@ -6,10 +6,10 @@ import type { Targets } from './targets.js';
 export type ClassWeights = 'balanced' | readonly number[] | Readonly<Record<string, number>>;
 
 /**
- * One weight a label; `classes`: that of each row. 'balanced' is scikit-learn's compute_class_weight: rows / (labels * rows of the label), and 0 for a label without
- * rows. Throws ConfigError OPTIONS_INVALID where weights and labels do not fit.
+ * One weight a label; `classes`: that of each row. 'balanced' is scikit-learn's compute_class_weight: rows / (labels * rows of the label),
+ * and 0 for a label without rows. Throws ConfigError OPTIONS_INVALID, in the name of `option`, where weights and labels do not fit.
  */
-export function settledWeights(wanted: ClassWeights, labels: readonly string[], classes: Targets): number[] {
+export function settledWeights(wanted: ClassWeights, labels: readonly string[], classes: Targets, option: string): number[] {
 	if (wanted === 'balanced') {
 		const counts = new Array<number>(labels.length).fill(0);
 		for (const index of classes) counts[index] = (counts[index] ?? 0) + 1;
@@ -17,13 +17,13 @@ export function settledWeights(wanted: ClassWeights, labels: readonly string[], 
 	}
 	if (isList(wanted)) {
 		if (wanted.length === labels.length) return [...wanted];
-		throw refused(`one weight for each of the ${labels.length} labels, got ${wanted.length}`);
+		throw refused(option, `one weight for each of the ${labels.length} labels, got ${wanted.length}`);
 	}
 	const stranger = Object.keys(wanted).find((label) => !labels.includes(label));
-	if (stranger !== undefined) throw refused(`weights of ${labels.join(', ')}, got one of ${JSON.stringify(stranger)}`);
+	if (stranger !== undefined) throw refused(option, `weights of ${labels.join(', ')}, got one of ${JSON.stringify(stranger)}`);
 	return labels.map((label) => (Object.hasOwn(wanted, label) ? (wanted[label] as number) : 1));
 }
 
 const isList = (wanted: Exclude<ClassWeights, string>): wanted is readonly number[] => Array.isArray(wanted);
 
-const refused = (expected: string) => new ConfigError('OPTIONS_INVALID', `Expected \`classWeights\` to be ${expected}`);
+const refused = (option: string, expected: string) => new ConfigError('OPTIONS_INVALID', `Expected \`${option}\` to be ${expected}`);

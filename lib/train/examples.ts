@@ -10,6 +10,8 @@ export interface Examples {
 	readonly ids: Int32Array;
 	readonly offsets: Int32Array;
 	readonly targets: Targets;
+	/** Where each row stands in the data, as `DatasetRow.line`. */
+	readonly lines: Int32Array;
 }
 
 /** What was seen on the way and may deserve a warning; each a count of rows. */
@@ -40,6 +42,7 @@ const ROWS_AT_ONCE = 512;
 export async function readExamples(rows: AsyncIterable<DatasetRow>, options: ReadOptions): Promise<ReadResult> {
 	const parts: RaggedEncoding[] = [];
 	const remarks = { empty: 0, truncated: 0, withNul: 0 };
+	const lines: number[] = [];
 	let waiting: DatasetRow[] = [];
 
 	const encodeWaiting = async () => {
@@ -54,6 +57,7 @@ export async function readExamples(rows: AsyncIterable<DatasetRow>, options: Rea
 
 	for await (const row of rows) {
 		options.targets.add(row);
+		lines.push(row.line);
 		if (row.text.trim() === '') remarks.empty += 1;
 		if (row.text.includes('\0')) remarks.withNul += 1;
 		waiting.push(row);
@@ -66,7 +70,7 @@ export async function readExamples(rows: AsyncIterable<DatasetRow>, options: Rea
 	if (waiting.length > 0) await encodeWaiting();
 
 	const { labels, targets } = options.targets.settle();
-	return { examples: { ...joined(parts), targets }, labels, remarks };
+	return { examples: { ...joined(parts), targets, lines: Int32Array.from(lines) }, labels, remarks };
 }
 
 /** What a run says of the rows it read from `source`. */
@@ -83,7 +87,7 @@ export function warningsOf({ empty, truncated, withNul }: Remarks, source: strin
 /** The rows with these numbers, in this order, as examples of their own. */
 export function subset(examples: Examples, rows: Int32Array): Examples {
 	const { ids, offsets, labels } = pack(examples, rows);
-	return { ids, offsets, targets: labels };
+	return { ids, offsets, targets: labels, lines: rows.map((row) => examples.lines[row] as number) };
 }
 
 export const rowsOf = ({ offsets }: Examples): number => offsets.length - 1;

@@ -11,7 +11,7 @@ import type { Material } from './material.js';
 import type { Identity, Machine } from './run-state.js';
 
 /** Options that another field of the identity settles, or that are no plain values. */
-const elsewhere = new Set(['train', 'model', 'labels', 'threads', 'callbacks']);
+const elsewhere = new Set(['train', 'model', 'labels', 'threads', 'callbacks', 'computeMetrics']);
 
 export interface Particulars {
 	readonly config: Readonly<Record<string, unknown>> & { readonly model: string; readonly threads: number };

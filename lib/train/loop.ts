@@ -1,11 +1,10 @@
 /** The training loop: rows to steps to events, in the order things happen. */
-import { TrainingError } from '../errors.js';
-import type { NativeSession } from '../runtime/native.js';
 import { Best, type BestOptions, type BestState } from './best.js';
 import type { Wishes } from './callbacks.js';
 import type { Evaluation, LogEntry, Measured, Position, TrainerEvent } from './events.js';
 import { type Examples, pack } from './examples.js';
 import { Meter, type MeterState } from './meter.js';
+import type { StepSession } from './non-finite.js';
 import { type Group, groupsOfEpoch, type Plan, type PlanOptions } from './plan.js';
 import { roundTo } from './python-number.js';
 import { rateAt, type Schedule } from './schedule.js';
@@ -21,7 +20,7 @@ export interface LoopOptions extends PlanOptions, BestOptions {
 }
 
 export interface Job {
-	readonly session: Pick<NativeSession, 'step' | 'accumulate'>;
+	readonly session: StepSession;
 	readonly options: LoopOptions;
 	readonly plan: Plan;
 	readonly schedule: Schedule;
@@ -125,16 +124,13 @@ export async function* runLoop(job: Job): AsyncGenerator<TrainerEvent, LoopEnd> 
 	/** The next batch of `group`; the last one of a group that steps updates the model. */
 	async function compute(group: Group, batch: ReturnType<typeof pack>, learningRate: number): Promise<number> {
 		const rows = group.batches.slice(0, waiting.length + 1);
+		const where = { step: step + 1, rows };
 		const updates = group.steps && rows.length === group.batches.length;
-		try {
-			const { losses, gradNorm } = updates
-				? await session.step([batch], learningRate, group.divisor)
-				: { losses: await session.accumulate([batch], group.divisor), gradNorm: Number.NaN };
-			waiting.push(...losses);
-			return gradNorm;
-		} catch (cause) {
-			throw stepError(cause, step + 1, rows);
-		}
+		const { losses, gradNorm } = updates
+			? await session.step([batch], learningRate, group.divisor, where)
+			: { losses: await session.accumulate([batch], group.divisor, where), gradNorm: Number.NaN };
+		waiting.push(...losses);
+		return gradNorm;
 	}
 
 	/** Measures, weighs and saves, as far as that is due. False where it was stopped on the way; then it is owed. */
@@ -193,12 +189,4 @@ function paddedLength(offsets: Int32Array): number {
 	let longest = 0;
 	for (let row = 1; row < offsets.length; row++) longest = Math.max(longest, (offsets[row] ?? 0) - (offsets[row - 1] ?? 0));
 	return longest * (offsets.length - 1);
-}
-
-/** A refusal of the engine, such as NON_FINITE, with the rows (1-based, of the training data) it was working on. */
-function stepError(cause: unknown, step: number, rows: readonly Int32Array[]): unknown {
-	const { code, message, hint } = cause as { code?: string; message: string; hint?: string };
-	if (code === undefined) return cause;
-	const numbers = rows.flatMap((batch) => [...batch].map((row) => row + 1));
-	return new TrainingError(code, `${message} (step ${step}, rows ${numbers.join(', ')})`, { cause, hint, details: { step, rows: numbers } });
 }

@@ -23,6 +23,8 @@ export class Meter {
 	#sinceLog = none;
 	#epoch = none;
 	#whole = none;
+	/** Whether the step under way was left out. */
+	#skips = false;
 
 	/** Goes on from `state`, where one is given. */
 	constructor(state?: MeterState) {
@@ -36,10 +38,12 @@ export class Meter {
 		return { sinceLog: this.#sinceLog, epoch: this.#epoch, whole: this.#whole };
 	}
 
-	/** Counts batches whose losses were divided by `divisor`; returns what they add to the loss of their step. */
+	/** Counts batches whose losses were divided by `divisor`; returns what they add to the loss of their step. Losses that are no numbers make it one that no mean counts. */
 	add(losses: readonly number[], divisor: number): number {
 		const sum = losses.reduce((total, loss) => total + loss, 0);
 		const loss = sum / divisor;
+		this.#skips ||= Number.isNaN(loss);
+		if (this.#skips) return Number.NaN;
 		this.#sinceLog = plus(this.#sinceLog, loss, 0);
 		this.#whole = plus(this.#whole, loss, 0);
 		this.#epoch = plus(this.#epoch, sum, losses.length);
@@ -48,6 +52,10 @@ export class Meter {
 
 	/** Counts a step; batches left over from an epoch belong to the next one (4.18). */
 	step(): void {
+		if (this.#skips) {
+			this.#skips = false;
+			return;
+		}
 		this.#sinceLog = plus(this.#sinceLog, 0, 1);
 		this.#whole = plus(this.#whole, 0, 1);
 	}

@@ -1,5 +1,6 @@
 /** The order of rows in each epoch: Transformers' own for every seed, size and epoch. */
 import type { BaseAddon } from '../runtime/native.js';
+import { drawnRows } from './sampling.js';
 
 export interface OrderOptions {
 	/** Whose order: Transformers 5's, or that of 4.18 with torch 1.11 and later. */
@@ -8,6 +9,8 @@ export interface OrderOptions {
 	/** Seeds the order alone. Not read by `groupByLength` under '5', as in Transformers. */
 	readonly dataSeed: number | undefined;
 	readonly groupByLength: boolean;
+	/** Given where rows are drawn with replacement: how likely each is. Every epoch then has a generator of its own, in both versions. */
+	readonly rowWeights?: Float64Array | undefined;
 	/** Rows of an optimizer step, accumulation included. */
 	readonly rowsPerStep: number;
 	/** Tokens of each row. */
@@ -17,14 +20,20 @@ export interface OrderOptions {
 
 /** Row numbers in the order of `epoch` (0-based). What comes before it in a stream is drawn again, so any epoch can be asked for. */
 export function epochOrder(epoch: number, options: OrderOptions): Int32Array {
-	const permutation = options.compat === '5' ? permutationOf5(epoch, options) : permutationOf418(epoch, options);
-	return options.groupByLength ? groupedByLength(permutation, options) : permutation;
+	const rows = options.rowWeights === undefined ? permutation(epoch, options) : drawnOf(epoch, options.rowWeights, options);
+	return options.groupByLength ? groupedByLength(rows, options) : rows;
 }
 
+const permutation = (epoch: number, options: OrderOptions) =>
+	options.compat === '5' ? permutationOf5(epoch, options) : permutationOf418(epoch, options);
+
+const drawnOf = (epoch: number, weights: Float64Array, options: OrderOptions) =>
+	drawnRows(weights, new options.Generator(orderSeed(options) + BigInt(epoch)));
+
 /** What seeds the generator of the order: of epoch 0, where each epoch has one of its own. */
-export function orderSeed({ compat, seed, dataSeed, groupByLength, Generator }: OrderOptions): bigint {
+export function orderSeed({ compat, seed, dataSeed, groupByLength, rowWeights, Generator }: OrderOptions): bigint {
 	if (compat === '4.18' && dataSeed === undefined) return new Generator(seed).int64();
-	return BigInt(compat === '5' && groupByLength ? seed : (dataSeed ?? seed));
+	return BigInt(compat === '5' && groupByLength && rowWeights === undefined ? seed : (dataSeed ?? seed));
 }
 
 /**
@@ -60,11 +69,11 @@ function permutationOf418(epoch: number, options: OrderOptions): Int32Array {
  * Rows of like length near one another: blocks of at most 50 steps, each sorted by length, longest first, and the longest row of all in
  * front, so that memory runs out at once if it will (trainer_pt_utils.py, get_length_grouped_indices).
  */
-function groupedByLength(permutation: Int32Array, { rowsPerStep, lengths }: OrderOptions): Int32Array {
+function groupedByLength(rows: Int32Array, { rowsPerStep, lengths }: OrderOptions): Int32Array {
 	const lengthOf = (row: number | undefined) => lengths[row ?? 0] ?? 0;
-	const steps = Math.max(1, Math.min(Math.floor(permutation.length / (4 * rowsPerStep)), 50));
+	const steps = Math.max(1, Math.min(Math.floor(rows.length / (4 * rowsPerStep)), 50));
 	const size = steps * rowsPerStep;
-	const order = permutation.slice();
+	const order = rows.slice();
 	let longest = 0;
 	for (let first = 0; first < order.length; first += size) {
 		const block = Array.from(order.subarray(first, first + size)).sort((a, b) => lengthOf(b) - lengthOf(a));

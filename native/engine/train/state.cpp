@@ -78,19 +78,24 @@ void save_state(Training& training, const model::Shape& shape, const std::string
   const std::vector<model::ParameterInfo> infos = model::parameters(shape);
   for (size_t index = 0; index < infos.size(); ++index) {
     const model::ParameterInfo& info = infos[index];
+    if (!training.moments1().views()[index].data) continue;  // frozen
     tensors.push_back({first + info.name, info.sizes(), training.moments1().views()[index].f32()});
     tensors.push_back({second + info.name, info.sizes(), training.moments2().views()[index].f32()});
     const View waiting = training.other_gradients().views()[index];
     if (training.counters().pending > 0 && waiting.data)
       tensors.push_back({gradient + info.name, info.sizes(), waiting.f32()});
   }
+  const bool words_wait = training.counters().pending > 0 && training.moments1().word_table().data;
   const kernels::RowGradient& words = training.word_gradient().rows;
   const std::vector<float> ids(words.ids.begin(), words.ids.end());
-  if (training.counters().pending > 0) {
+  if (words_wait) {
     const Sizes sizes{ids.size(), static_cast<uint64_t>(shape.dim)};
     tensors.push_back({rows + infos.front().name, {ids.size()}, ids.data()});
     tensors.push_back({gradient + infos.front().name, sizes, words.values.data()});
   }
+  if (!Training::all_finite(training.moments1()) || !Training::all_finite(training.moments2()))
+    throw Failure("NON_FINITE", "A moment of the optimizer is not a finite number; nothing was written",
+                  "go on from an older checkpoint with a lower learning rate");
   files::write_safetensors(path, tensors, {});
 }
 
@@ -100,12 +105,13 @@ void load_state(Training& training, const model::Shape& shape, const std::string
   const std::vector<model::ParameterInfo> infos = model::parameters(shape);
   for (size_t index = 0; index < infos.size(); ++index) {
     const model::ParameterInfo& info = infos[index];
+    if (!training.moments1().views()[index].data) continue;
     source.read(first + info.name, info.sizes(), training.moments1().views()[index].f32());
     source.read(second + info.name, info.sizes(), training.moments2().views()[index].f32());
     const View waiting = training.other_gradients().views()[index];
     if (counters.pending > 0 && waiting.data) source.read(gradient + info.name, info.sizes(), waiting.f32());
   }
-  if (counters.pending > 0) {
+  if (counters.pending > 0 && training.moments1().word_table().data) {
     kernels::RowGradient& words = training.word_gradient().rows;
     words.ids = read_ids(source, rows + infos.front().name, shape.vocab_size);
     words.values.resize(words.ids.size() * static_cast<size_t>(shape.dim));
