@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { flagOf } from '../lib/cli/flags.js';
+import type { OptionSpec } from '../lib/option-check.js';
 import { optionTable } from '../lib/options.js';
 import { fixture, root } from './models.js';
 
@@ -325,7 +326,7 @@ describe('any verb', () => {
 		const flags = distiltune(['train', '--help'])
 			.stdout.match(/^ {2}--[a-z0-9-]+/gm)
 			?.map((flag) => flag.trim());
-		const names = Object.entries(optionTable).flatMap(([name, { kind }]) => (kind === 'callbacks' ? [] : [flagOf(name)]));
+		const names = Object.entries(optionTable).flatMap(([name, { kind }]) => (['callbacks', 'function'].includes(kind) ? [] : [flagOf(name)]));
 		expect(flags).toEqual(['--json', '--quiet', ...names, '--eval-split', '--resume', '--config']);
 		expect(flags).toContain('--per-device-train-batch-size');
 	});

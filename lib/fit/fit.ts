@@ -150,5 +150,5 @@ function withCheckpoint(error: unknown, checkpoint: string | undefined): unknown
 	if (!(error instanceof TrainingError)) return error;
 	const { code, message, hint, details, cause } = error;
 	const place = checkpoint === undefined ? 'there is no checkpoint yet' : `the last checkpoint is ${checkpoint}`;
-	return new TrainingError(code, `${message}; ${place}`, { hint, cause, details: { ...details, checkpoint } });
+	return new TrainingError(code, `${message}; ${place}`, { hint, cause, details, checkpoint });
 }
