@@ -1,19 +1,22 @@
+import { Calls } from './calls.js';
 import { defaultSeparator, requireTwoLabels } from './data/labels.js';
 import { portions } from './data/portions.js';
 import { type DataInput, Dataset } from './dataset.js';
-import { AbortError, ConfigError, DataError, DistiltuneError, fromNative, ModelError } from './errors.js';
+import { AbortError, ConfigError, DataError, fromNative, ModelError } from './errors.js';
+import { type HeadOptions, headOptions, type Learned, learn } from './learn.js';
 import { type ModelConfig, type ProblemType, problemOf } from './model/config.js';
 import { saveCopy, type WeightFiles, weightFiles } from './model/copy.js';
-import { atTemperature, type Decision } from './model/decision.js';
+import { atTemperature, type Decision, plainDecision } from './model/decision.js';
 import { type ModelFolder, openModelFolder, resolveModel } from './model/folder.js';
 import { type PredictionOf, predict, type RankedLabel, ranked, type Scorer, score } from './model/predict.js';
 import { loadVocabulary, type Vocabulary } from './model/vocabulary.js';
+import { faultOf } from './option-check.js';
 import { bestThreshold, fitTemperature, type Temperature, type ThresholdMetric, thresholdMetricNames, thresholdValue } from './report/calibration.js';
 import { type Fold, foldFor } from './report/fold.js';
 import { probabilityMetrics } from './report/probabilistic.js';
 import { Probabilities, ScoredRows } from './report/scored-rows.js';
 import { loadBase } from './runtime/load.js';
-import type { NativePredictor, NativeTokenizer } from './runtime/native.js';
+import type { Head, NativePredictor, NativeTokenizer } from './runtime/native.js';
 import type { ClassMetrics, Measured, MetricsOf } from './train/events.js';
 import { targetReader } from './train/targets.js';
 
@@ -41,6 +44,9 @@ export interface ThresholdOptions extends ReadOptions {
 	/** What is to be best: F1 of the second label, accuracy, Matthews correlation, or Youden's J (sensitivity + specificity - 1). @default 'f1' */
 	readonly metric?: ThresholdMetric;
 }
+
+/** How texts are read, and a head fitted. */
+export interface LearnOptions extends ReadOptions, HeadOptions {}
 
 /** What calibrate() did. */
 export interface Calibration {
@@ -78,15 +84,24 @@ export class Classifier<Problem extends ProblemType = 'single_label_classificati
 	/** Names of the outputs, by index. */
 	readonly labels: readonly string[];
 	readonly #config: ModelConfig;
-	readonly #weights: WeightFiles;
 	readonly #vocabulary: Vocabulary;
 	readonly #predictor: NativePredictor;
 	readonly #tokenizer: NativeTokenizer;
-	readonly #running = new Set<Promise<unknown>>();
+	readonly #threads: number;
+	readonly #calls = new Calls();
+	#weights: WeightFiles;
+	/** Undefined until another was learned: that of the file. */
+	#head: Head | undefined;
 	#decision: Decision;
-	#disposed: Promise<void> | undefined;
 
-	private constructor(config: ModelConfig, weights: WeightFiles, vocabulary: Vocabulary, predictor: NativePredictor, tokenizer: NativeTokenizer) {
+	private constructor(
+		config: ModelConfig,
+		weights: WeightFiles,
+		vocabulary: Vocabulary,
+		predictor: NativePredictor,
+		tokenizer: NativeTokenizer,
+		threads: number,
+	) {
 		this.problemType = problemOf(config) as Problem;
 		this.labels = config.labels;
 		this.#config = config;
@@ -95,6 +110,7 @@ export class Classifier<Problem extends ProblemType = 'single_label_classificati
 		this.#decision = config.decision;
 		this.#predictor = predictor;
 		this.#tokenizer = tokenizer;
+		this.#threads = threads;
 	}
 
 	/** Opens a model by folder or name. Throws ModelError: MODEL_NOT_FOUND, MODEL_NOT_TRAINED, PROBLEM_MISMATCH, CONFIG_*, WEIGHTS_*,
@@ -118,7 +134,7 @@ export class Classifier<Problem extends ProblemType = 'single_label_classificati
 		const predictor = await base.openPredictor({ weights: model.weights, shape, threads }).catch((cause: unknown) => {
 			throw fromNative(cause, ModelError);
 		});
-		return new Classifier<Problem>(model.config, weights, vocabulary, predictor, new base.Tokenizer(vocabulary));
+		return new Classifier<Problem>(model.config, weights, vocabulary, predictor, new base.Tokenizer(vocabulary), threads);
 	}
 
 	/** What logits are divided by before they become scores; 1 unless calibrated. */
@@ -142,13 +158,13 @@ export class Classifier<Problem extends ProblemType = 'single_label_classificati
 			if (typeof text !== 'string') throw new DataError('TEXT_INVALID', `Expected a text or a list of texts, got ${typeof text}`);
 			texts.push(text);
 		}
-		const results = await this.#run(() => this.#predict(texts, options));
+		const results = await this.#calls.run(() => this.#predict(texts, options));
 		return typeof input === 'string' ? results[0] : results;
 	}
 
 	/** Measures the classifier, as calibrated and tuned, on rows whose labels it knows. Several labels of a file's row are parted by '|'. */
 	evaluate(data: DataInput, options: ReadOptions = {}): Promise<Evaluated<Problem>> {
-		return this.#run(async () => {
+		return this.#calls.run(async () => {
 			const started = performance.now();
 			const { problemType, labels } = this;
 			const fold = foldFor({ problemType, labels, decision: this.#decision });
@@ -164,7 +180,7 @@ export class Classifier<Problem extends ProblemType = 'single_label_classificati
 	 */
 	async calibrate(data: DataInput, options: ReadOptions = {}): Promise<Calibration> {
 		this.#requireOneLabelATextFor('calibrate');
-		return this.#run(async () => {
+		return this.#calls.change(async () => {
 			const rows = await this.#finite(Dataset.from(data), options);
 			const measured = (): CalibrationMetrics => {
 				const { loss, brier, ece } = probabilityMetrics(new Probabilities(rows, this.#decision.temperature));
@@ -188,7 +204,7 @@ export class Classifier<Problem extends ProblemType = 'single_label_classificati
 			throw new ConfigError('OPTIONS_INVALID', `Expected \`metric\` to be one of ${thresholdMetricNames.join(', ')}, got ${JSON.stringify(metric)}`);
 		if (this.labels.length !== 2)
 			throw new ConfigError('OPTIONS_INVALID', `Expected a classifier of two labels to tune a threshold of, got one of ${this.labels.length}`);
-		return this.#run(async () => {
+		return this.#calls.change(async () => {
 			const dataset = Dataset.from(data);
 			const rows = await this.#finite(dataset, options);
 			requireTwoLabels(
@@ -203,9 +219,49 @@ export class Classifier<Problem extends ProblemType = 'single_label_classificati
 		});
 	}
 
-	/** Writes the model, as calibrated and tuned, to a folder; its weights are copied as they are. Into its own folder only config.json. */
+	/**
+	 * Fits the last linear layer, and only that, anew to rows with known labels, and uses it from then on: seconds where a training takes
+	 * minutes. The new head knows these rows alone, not what the old one was trained on, so give all rows it is to know, and at least one of
+	 * each label. Temperature and threshold belonged to the old head and are dropped: calibrate and tune again. Calls under way keep the old
+	 * head to their end. Where this rejects, nothing has changed; `learn` in ./learn.ts says with what. dispose() ends it with CLASSIFIER_CLOSED.
+	 */
+	async learn(data: DataInput, options: LearnOptions = {}): Promise<Learned> {
+		this.#requireOneLabelATextFor('learn');
+		return this.#calls.change(async () => {
+			const { maxLength, signal } = options;
+			const longest = this.#config.shape.maxPositions;
+			const fault = maxLength === undefined ? undefined : faultOf({ kind: 'integer', min: 2, max: longest }, maxLength, 'maxLength');
+			const checked = headOptions(options, [fault]);
+			const stopIfAborted = () => {
+				this.#calls.stopIfClosed();
+				if (signal?.aborted) throw new AbortError('Learning was stopped by its signal; the old head stays', { cause: signal.reason });
+			};
+			const old = { head: this.#head ?? this.#predictor.head, decision: this.#decision };
+			const { encode } = this.#scorer(options);
+			const [predictor, threads, labels] = [this.#predictor, this.#threads, this.labels];
+			const { head, learned } = await learn(
+				Dataset.from(data),
+				{ base: loadBase(), predictor, encode, labels, old, threads, stopIfAborted },
+				checked,
+			);
+			this.#head = head;
+			this.#decision = plainDecision;
+			return learned;
+		});
+	}
+
+	/**
+	 * Writes the model, as learned, calibrated and tuned, to a folder. Its weights are copied as they are, after learn() written as F32. Into
+	 * its own folder goes config.json, after learn() the weights too; those must then be a model.safetensors.
+	 */
 	save(folder: string): Promise<void> {
-		return this.#run(() => saveCopy(folder, { ...this.#config, decision: this.#decision }, this.#weights, this.#vocabulary));
+		return this.#calls.run(async () => {
+			const [head, weights, config] = [this.#head, this.#weights, { ...this.#config, decision: this.#decision }];
+			const { shape } = config;
+			const write = head && ((from: string, to: string) => loadBase().saveWeights({ weights: from, shape, head }, to));
+			const now = await saveCopy(folder, config, weights, this.#vocabulary, write);
+			if (now !== weights) this.#weights = now; // else another save, into the model's own folder, may have set it meanwhile
+		});
 	}
 
 	async #predict(texts: readonly string[], options: PredictOptions): Promise<(PredictionOf[ProblemType] | RankedLabel[])[]> {
@@ -256,35 +312,23 @@ export class Classifier<Problem extends ProblemType = 'single_label_classificati
 	#scorer(options: ReadOptions): Scorer {
 		const longest = this.#config.shape.maxPositions;
 		const maxLength = wholeNumber('maxLength', options.maxLength ?? Math.min(512, longest), 2, longest);
+		const head = this.#head;
 		const encodeOptions = { maxLength, addSpecialTokens: true, matchSpecialTokens: true, spans: false };
 		return {
 			encode: (texts) => this.#tokenizer.encode(texts, encodeOptions),
-			logits: (batch) => this.#predictor.logits(batch),
+			logits: (batch) => this.#predictor.logits(batch, head),
 			stopIfAborted: () => {
 				if (options.signal?.aborted) throw new AbortError('Classifying was stopped by its signal', { cause: options.signal.reason });
 			},
 		};
 	}
 
-	/** Runs a call that dispose() waits for. */
-	async #run<Result>(work: () => Promise<Result>): Promise<Result> {
-		if (this.#disposed) throw new DistiltuneError('CLASSIFIER_CLOSED', 'Expected an open classifier, but dispose() was called on it');
-		const call = work();
-		this.#running.add(call);
-		try {
-			return await call;
-		} finally {
-			this.#running.delete(call);
-		}
-	}
-
 	/** Frees the native memory once running calls have ended. Twice is fine. */
 	dispose(): Promise<void> {
-		this.#disposed ??= Promise.allSettled([...this.#running]).then(async () => {
+		return this.#calls.close(async () => {
 			this.#tokenizer.close();
 			await this.#predictor.close();
 		});
-		return this.#disposed;
 	}
 
 	[Symbol.asyncDispose](): Promise<void> {

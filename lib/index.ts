@@ -4,6 +4,7 @@ export {
 	Classifier,
 	type ClassifierOptions,
 	type Evaluated,
+	type LearnOptions,
 	type PredictOptions,
 	type ReadOptions,
 	type ThresholdOptions,
@@ -16,6 +17,7 @@ export type { Label, Row } from './data/row.js';
 export type { SplitOptions } from './data/split.js';
 export { type CheckOptions, type DataInput, Dataset, type DatasetOptions, type DatasetStats } from './dataset.js';
 export { AbortError, ConfigError, DataError, DistiltuneError, ModelError, RuntimeUnavailableError, TrainingError } from './errors.js';
+export type { Learned } from './learn.js';
 export type { ProblemType } from './model/config.js';
 export type { MultiLabelPrediction, Prediction, PredictionOf, RankedLabel, RegressionPrediction, TextExtent } from './model/predict.js';
 export type { TrainerConfig } from './options.js';

@@ -30,13 +30,15 @@ export interface OptionSpec {
 	readonly help: string;
 }
 
+export type ValueSpec = Omit<OptionSpec, 'help'>;
+
 /** The sentence where `value` may not stand in the option called `name`. */
-export function faultOf(spec: OptionSpec, value: unknown, name: string): string | undefined {
+export function faultOf(spec: ValueSpec, value: unknown, name: string): string | undefined {
 	const expected = expectation(spec);
 	return accepts(spec, value) ? undefined : `Expected \`${name}\` to be ${expected}, got ${show(value)}`;
 }
 
-function accepts(spec: OptionSpec, value: unknown): boolean {
+function accepts(spec: ValueSpec, value: unknown): boolean {
 	switch (spec.kind) {
 		case 'integer':
 			return Number.isSafeInteger(value) && inRange(spec, value as number);
@@ -69,12 +71,12 @@ function accepts(spec: OptionSpec, value: unknown): boolean {
 	}
 }
 
-function inRange({ min, max, open }: OptionSpec, value: number): boolean {
+function inRange({ min, max, open }: ValueSpec, value: number): boolean {
 	if (min !== undefined && (open === 'min' ? value <= min : value < min)) return false;
 	return max === undefined || (open === 'max' ? value < max : value <= max);
 }
 
-function expectation(spec: OptionSpec): string {
+function expectation(spec: ValueSpec): string {
 	const { min, max, open } = spec;
 	const kind = spec.kind === 'integer' ? 'a whole number' : 'a number';
 	switch (spec.kind) {

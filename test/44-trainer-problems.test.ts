@@ -153,6 +153,7 @@ describe.each([
 	it('is not calibrated, tuned, or taken for another kind', async () => {
 		await using classifier = await Classifier.load<ProblemType>(run.outputDir);
 		await expect(classifier.calibrate(rows(recorded))).rejects.toMatchObject({ name: 'ConfigError', code: 'PROBLEM_MISMATCH' });
+		await expect(classifier.learn(rows(recorded))).rejects.toMatchObject({ name: 'ConfigError', code: 'PROBLEM_MISMATCH' });
 		await expect(classifier.tuneThreshold(rows(recorded))).rejects.toMatchObject({ name: 'ConfigError', code: 'PROBLEM_MISMATCH' });
 		await expect(Classifier.load(run.outputDir, { problemType: 'single_label_classification' })).rejects.toMatchObject({
 			name: 'ModelError',

@@ -22,7 +22,7 @@ const LAYERS = [
 	['train/'],
 	['report/'],
 	['tokenizer.ts', 'dataset.ts'],
-	['option-check.ts', 'options.ts'],
+	['option-check.ts', 'options.ts', 'learn.ts', 'calls.ts'],
 	['fit/'],
 	['classifier.ts', 'trainer.ts'],
 	['index.ts'],

@@ -19,26 +19,40 @@ export async function weightFiles(weights: string): Promise<WeightFiles> {
 }
 
 /**
- * Writes the model to `target` as writeFolderAtomically does; where that is its own folder, only config.json. Throws what that throws,
- * OUTPUT_NOT_WRITABLE where the folder holds other weights, and ModelError MODEL_CHANGED where these are not what was opened.
+ * Writes the model to `target` as writeFolderAtomically does; where that is its own folder, only config.json and what `write` makes.
+ * `write`: puts other weights in place of those, a model.safetensors. Returns the files the model now comes from. Throws what
+ * writeFolderAtomically and `write` throw, OUTPUT_NOT_WRITABLE where the folder holds weights that these would not replace, and ModelError
+ * MODEL_CHANGED where these are not what was opened.
  */
-export async function saveCopy(target: string, config: ModelConfig, weights: WeightFiles, vocabulary: Vocabulary): Promise<void> {
+export async function saveCopy(
+	target: string,
+	config: ModelConfig,
+	weights: WeightFiles,
+	vocabulary: Vocabulary,
+	write?: (from: string, to: string) => Promise<void>,
+): Promise<WeightFiles> {
 	const own = await isOwnFolder(target, weights);
-	if (!own) await requireNoOtherWeights(target, weights);
+	const written = 'model.safetensors';
+	if (write !== undefined) await requireNoOtherWeights(target, [written]);
+	else if (!own) await requireNoOtherWeights(target, names(weights));
 	await writeFolderAtomically(target, async (temporary) => {
 		for (const [path, changed] of weights) {
 			const info = await stat(path).catch(() => undefined);
 			if (info?.mtimeMs !== changed)
 				throw new ModelError('MODEL_CHANGED', `${path} is not what it was when the model was opened`, { hint: 'open it again' });
-			if (own) continue;
+			if (own || write !== undefined) continue;
 			const copy = join(temporary, basename(path));
 			await copyFile(path, copy, constants.COPYFILE_FICLONE);
 			await chmod(copy, 0o644); // a cache may hold it read-only
 		}
+		await write?.([...weights.keys()][0] as string, join(temporary, written));
 		if (!own) await saveVocabulary(temporary, vocabulary);
 		await writeFile(join(temporary, 'config.json'), configText(config));
 	});
+	return own && write !== undefined ? weightFiles(join(target, written)) : weights;
 }
+
+const names = (weights: WeightFiles) => [...weights.keys()].map((path) => basename(path));
 
 /** Names in an index that are plain; the others are not for this folder, and opening the model refuses them. */
 async function shards(index: string): Promise<string[]> {
@@ -53,10 +67,9 @@ async function isOwnFolder(target: string, weights: WeightFiles): Promise<boolea
 }
 
 /** Another form of weights that lies there could be what a loader takes. */
-async function requireNoOtherWeights(target: string, weights: WeightFiles): Promise<void> {
-	const own = new Set([...weights.keys()].map((path) => basename(path)));
-	const names = await readdir(target).catch(() => []);
-	const other = names.find((name) => /^(model.*\.safetensors|pytorch_model.*\.bin)(\.index\.json)?$/.test(name) && !own.has(name));
+async function requireNoOtherWeights(target: string, own: readonly string[]): Promise<void> {
+	const there = await readdir(target).catch(() => []);
+	const other = there.find((name) => /^(model.*\.safetensors|pytorch_model.*\.bin)(\.index\.json)?$/.test(name) && !own.includes(name));
 	if (other === undefined) return;
 	throw new DistiltuneError('OUTPUT_NOT_WRITABLE', `Expected ${target} to hold no weights of another model, but there is ${other}`, {
 		hint: 'name another folder',

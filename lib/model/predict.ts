@@ -128,7 +128,7 @@ export function ranked(labels: readonly string[], scores: Prediction['scores']):
 }
 
 /** Ranges [first, end) of rows with at most tokensPerBatch tokens together, or one longer row. */
-function* batches({ offsets }: RaggedEncoding): Generator<[number, number]> {
+export function* batches({ offsets }: RaggedEncoding): Generator<[number, number]> {
 	const rows = offsets.length - 1;
 	for (let first = 0; first < rows; ) {
 		let end = first + 1;
@@ -138,7 +138,8 @@ function* batches({ offsets }: RaggedEncoding): Generator<[number, number]> {
 	}
 }
 
-function slice({ ids, offsets }: RaggedEncoding, first: number, end: number): RaggedBatch {
+/** These rows as a batch of their own. */
+export function slice({ ids, offsets }: RaggedEncoding, first: number, end: number): RaggedBatch {
 	const start = offsets[first] as number;
 	return { ids: ids.slice(start, offsets[end]), offsets: offsets.slice(first, end + 1).map((offset) => offset - start) };
 }

@@ -81,9 +81,21 @@ export interface ModelShape {
 	readonly activation: 'gelu' | 'relu';
 }
 
+/** The last linear layer: logits = weight · features + bias. */
+export interface Head {
+	/** float32[labels * dim], row-major. */
+	readonly weight: Float32Array;
+	/** float32[labels] */
+	readonly bias: Float32Array;
+}
+
 export interface NativePredictor {
-	/** float32[rows * labels], row-major. */
-	logits(batch: RaggedBatch): Promise<Float32Array>;
+	/** The head of the file. */
+	readonly head: Head;
+	/** float32[rows * dim], row-major: what a head reads of each row. */
+	features(batch: RaggedBatch): Promise<Float32Array>;
+	/** float32[rows * labels], row-major, under `head`; without it under the file's. */
+	logits(batch: RaggedBatch, head?: Head): Promise<Float32Array>;
 	/** Frees the weights at once; calls already queued finish first. */
 	close(): Promise<void>;
 }
@@ -94,6 +106,31 @@ export interface PredictorOptions {
 	readonly shape: ModelShape;
 	/** 0: one per physical core. */
 	readonly threads: number;
+}
+
+export interface HeadFitOptions {
+	/** float32[rows * dim], from NativePredictor.features. */
+	readonly features: Float32Array;
+	/** One class index a row. */
+	readonly classes: Int32Array;
+	/** Number of labels. */
+	readonly labels: number;
+	/** Above 0. */
+	readonly l2: number;
+	/** 0: one per physical core. */
+	readonly threads: number;
+}
+
+/** Least sum over the rows of -log softmax(weight · features + bias)[class], plus l2 / 2 times the squared norm of the weight: native/model/head_fit.h. */
+export interface NativeHeadFit {
+	/** At most `iterations` more; fewer were made where it has converged or, not having converged, cannot go on. */
+	advance(iterations: number): Promise<{ readonly iterations: number; readonly converged: boolean }>;
+	/** The head so far. */
+	head(): Promise<Head>;
+	/** float32[rows * labels], row-major: what a head says of the rows of this fit. */
+	logits(head: Head): Promise<Float32Array>;
+	/** Frees the features at once; calls already queued finish first. */
+	close(): Promise<void>;
 }
 
 /** torch's CPU generator: MT19937 seeded with the low 32 bits of a seed. Draws follow one another in one stream. */
@@ -112,10 +149,20 @@ export interface NativeTensors {
 	read(place: number): Float32Array;
 }
 
+export interface WeightsCopy {
+	readonly weights: string;
+	readonly shape: ModelShape;
+	readonly head: Head;
+}
+
 export interface BaseAddon {
 	readonly Tokenizer: new (spec: TokenizerSpec) => NativeTokenizer;
 	/** Reads the weights off the calling thread. */
 	openPredictor(options: PredictorOptions): Promise<NativePredictor>;
+	/** The weights of a model as F32 safetensors under Transformers' names, with another head; straight to `path`, flushed to the disk. */
+	saveWeights(model: WeightsCopy, path: string): Promise<void>;
+	/** Copies the features; begins with a head of zeros. */
+	openHeadFit(options: HeadFitOptions): Promise<NativeHeadFit>;
 	readonly Generator: new (seed: number | bigint) => Generator;
 	/** dlopen / LoadLibrary of an absolute path; throws with code LIBRARY_OPEN_FAILED and the system's own words. */
 	openLibrary(path: string, options: { readonly global: boolean }): void;

@@ -1,11 +1,13 @@
 #include <napi.h>
 
+#include "head_fit.h"
 #include "instance.h"
 #include "loader.h"
 #include "machine.h"
 #include "predictor.h"
 #include "tensors.h"
 #include "tokenizer.h"
+#include "weights.h"
 
 // The list of what TypeScript may call: interface BaseAddon in lib/runtime/native.ts.
 static Napi::Object initialise(Napi::Env env, Napi::Object exports) {
@@ -15,6 +17,8 @@ static Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   distiltune::base::export_tokenizer(env, exports);  // Tokenizer
   distiltune::base::export_predictor(env, exports);  // openPredictor
   distiltune::base::export_tensors(env, exports);    // openTensors
+  distiltune::base::export_head_fit(env, exports);   // openHeadFit
+  distiltune::base::export_weights(env, exports);    // saveWeights
   return exports;
 }
 

@@ -1,55 +1,63 @@
 #include "predictor.h"
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "../failure.h"
 #include "../model/predictor.h"
-#include "../node/convert.h"
 #include "../node/error.h"
-#include "instance.h"
+#include "handle.h"
+#include "head.h"
 
 namespace distiltune::base {
 namespace {
 
-/** What a NativePredictor's two methods share. `open` belongs to the JavaScript thread, `predictor` to the
- * native one. */
-struct Handle {
-  bool open = true;
-  std::unique_ptr<model::Predictor> predictor;
+using model::Predictor;
+
+const Failure closed("PREDICTOR_CLOSED", "This predictor is closed");
+
+/** The rows of a call, kept for a job. */
+struct Rows {
+  explicit Rows(const Napi::Object& batch)
+      : ids(node::to_vector(batch, "ids")), offsets(node::to_vector(batch, "offsets")) {}
+
+  model::Batch checked(const model::Shape& shape) const {
+    const model::Batch batch{ids.data(), offsets.data(), static_cast<int64_t>(offsets.size()) - 1};
+    model::check(batch, static_cast<int64_t>(ids.size()), shape);
+    return batch;
+  }
+
+  std::vector<int32_t> ids, offsets;
 };
 
-node::Jobs::Work logits_work(std::shared_ptr<Handle> handle, std::vector<int32_t> ids,
-                             std::vector<int32_t> offsets) {
-  return [handle, ids = std::move(ids),
-          offsets = std::move(offsets)](const node::Cancelled& cancelled) -> node::Jobs::Finish {
-    model::Predictor& predictor = *handle->predictor;
-    const model::Batch batch{ids.data(), offsets.data(), static_cast<int64_t>(offsets.size()) - 1};
-    model::check(batch, static_cast<int64_t>(ids.size()), predictor.shape());
-    std::vector<float> logits(static_cast<size_t>(batch.rows * predictor.shape().labels));
-    predictor.logits(batch, logits.data(), cancelled);
-    return node::finish_with<Napi::Float32Array>(std::move(logits));
-  };
+Napi::Value features(const Napi::CallbackInfo& info, const Shared<Predictor>& handle) {
+  return queue(info, handle, closed, [&] {
+    return [handle, rows = Rows(info[0].ToObject())](const node::Cancelled& cancelled) -> node::Jobs::Finish {
+      Predictor& predictor = *handle->object;
+      const model::Batch batch = rows.checked(predictor.shape());
+      std::vector<float> features(static_cast<size_t>(batch.rows * predictor.shape().dim));
+      predictor.features(batch, features.data(), cancelled);
+      return node::finish_with<Napi::Float32Array>(std::move(features));
+    };
+  });
 }
 
-Napi::Value logits(const Napi::CallbackInfo& info, const std::shared_ptr<Handle>& handle) {
-  const Napi::Env env = info.Env();
-  try {
-    if (!handle->open) throw Failure("PREDICTOR_CLOSED", "This predictor is closed");
-    const auto batch = info[0].ToObject();
-    return jobs(env).queue(
-        env, logits_work(handle, node::to_vector(batch, "ids"), node::to_vector(batch, "offsets")));
-  } catch (const Failure& failure) {
-    return node::rejected(env, failure);
-  }
-}
-
-Napi::Value close(const Napi::CallbackInfo& info, const std::shared_ptr<Handle>& handle) {
-  handle->open = false;
-  return jobs(info.Env()).queue(info.Env(), [handle](const node::Cancelled&) -> node::Jobs::Finish {
-    handle->predictor.reset();
-    return node::finish_undefined();
+Napi::Value logits(const Napi::CallbackInfo& info, const Shared<Predictor>& handle) {
+  return queue(info, handle, closed, [&] {
+    std::optional<model::Head> head;
+    if (!info[1].IsUndefined()) head = to_head(info[1].ToObject());
+    return [handle, rows = Rows(info[0].ToObject()),
+            head = std::move(head)](const node::Cancelled& cancelled) -> node::Jobs::Finish {
+      Predictor& predictor = *handle->object;
+      const model::Batch batch = rows.checked(predictor.shape());
+      const model::Shape& shape = predictor.shape();
+      if (head) model::check(*head, shape.labels, shape.dim);
+      std::vector<float> logits(static_cast<size_t>(batch.rows * shape.labels));
+      predictor.logits(batch, head ? *head : predictor.head(), logits.data(), cancelled);
+      return node::finish_with<Napi::Float32Array>(std::move(logits));
+    };
   });
 }
 
@@ -60,18 +68,11 @@ Napi::Value open_predictor(const Napi::CallbackInfo& info) {
   const model::Shape shape = node::to_shape(options.Get("shape").ToObject());
   const auto threads = static_cast<int>(node::integer(options, "threads"));
   return jobs(env).queue(env, [weights, shape, threads](const node::Cancelled&) -> node::Jobs::Finish {
-    auto handle = std::make_shared<Handle>();
-    handle->predictor = std::make_unique<model::Predictor>(weights, shape, threads);
-    return [handle](Napi::Env env) -> Napi::Value {
-      auto predictor = Napi::Object::New(env);
-      const auto method = [&](const char* name, auto body) {
-        predictor.Set(
-            name,
-            Napi::Function::New(
-                env, [handle, body](const Napi::CallbackInfo& call) { return body(call, handle); }, name));
-      };
-      method("logits", logits);
-      method("close", close);
+    auto handle = std::make_shared<Handle<Predictor>>();
+    handle->object = std::make_unique<Predictor>(weights, shape, threads);
+    return [handle, head = handle->object->head()](Napi::Env env) -> Napi::Value {
+      auto predictor = to_javascript(env, handle, {{"features", features}, {"logits", logits}});
+      predictor.Set("head", from_head(env, head));
       return predictor;
     };
   });

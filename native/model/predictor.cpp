@@ -39,6 +39,7 @@ class Predictor::Source {
   }
 
   LayerNorm layer_norm() { return {values(), values()}; }
+  Head head() { return {values(), values()}; }
 
   /** The next `joined` linear layers, one below the other. */
   PackedLinear linear(int joined = 1) {
@@ -80,7 +81,7 @@ Predictor::Predictor(Source source, const Shape& shape, int threads)
         return layers;
       }()),
       pre_classifier_(source.linear()),
-      classifier_(source.linear()),
+      head_(source.head()),
       pool_(threads) {}
 
 void Predictor::add_and_norm(const float* x, const float* residual, const LayerNorm& norm, float* y,
@@ -89,7 +90,7 @@ void Predictor::add_and_norm(const float* x, const float* residual, const LayerN
                                   nullptr, nullptr, y, tokens, shape_.dim);
 }
 
-void Predictor::logits(const Batch& batch, float* logits, const std::atomic<bool>& cancelled) {
+void Predictor::features(const Batch& batch, float* features, const std::atomic<bool>& cancelled) {
   const int64_t tokens = batch.tokens(), rows = batch.rows, dim = shape_.dim, hidden_dim = shape_.hidden_dim;
   const auto x = floats(tokens * dim);
   const auto first = floats(rows * dim);
@@ -128,9 +129,16 @@ void Predictor::logits(const Batch& batch, float* logits, const std::atomic<bool
     add_and_norm(q.get(), context.get(), layer.output_layer_norm, x.get(), queries);
   }
 
-  pre_classifier_.apply(pool_, x.get(), dim, q.get(), dim, rows);
-  kernels::relu(pool_, q.get(), q.get(), rows * dim);
-  classifier_.apply(pool_, q.get(), dim, logits, shape_.labels, rows);
+  pre_classifier_.apply(pool_, x.get(), dim, features, dim, rows);
+  kernels::relu(pool_, features, features, rows * dim);
+}
+
+void Predictor::logits(const Batch& batch, const Head& head, float* logits,
+                       const std::atomic<bool>& cancelled) {
+  const auto read = floats(batch.rows * shape_.dim);
+  features(batch, read.get(), cancelled);
+  kernels::linear(pool_, read.get(), shape_.dim, head.weight.data(), head.bias.data(), logits, shape_.labels,
+                  batch.rows, shape_.labels, shape_.dim);
 }
 
 }  // namespace distiltune::model

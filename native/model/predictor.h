@@ -7,6 +7,7 @@
 #include "../kernels/gemm.h"
 #include "../kernels/thread_pool.h"
 #include "batch.h"
+#include "head.h"
 #include "shape.h"
 #include "weights.h"
 
@@ -23,10 +24,15 @@ class Predictor {
   Predictor(const std::string& weights, const Shape& shape, int threads);
 
   const Shape& shape() const { return shape_; }
+  /** The head of the file. */
+  const Head& head() const { return head_; }
 
-  /** logits (rows, labels) of a checked batch. One caller at a time. Throws CANCELLED soon after `cancelled`
-   * is set. */
-  void logits(const Batch& batch, float* logits, const std::atomic<bool>& cancelled);
+  /** What a head reads, (rows, dim): relu(pre_classifier(first token)) of a checked batch. One caller at a
+   * time. Throws CANCELLED soon after `cancelled` is set. */
+  void features(const Batch& batch, float* features, const std::atomic<bool>& cancelled);
+
+  /** logits (rows, labels) of a checked batch under a checked head; otherwise as features(). */
+  void logits(const Batch& batch, const Head& head, float* logits, const std::atomic<bool>& cancelled);
 
  private:
   class Source;
@@ -51,7 +57,8 @@ class Predictor {
   std::vector<float> position_embeddings_;  // (max_positions, dim)
   LayerNorm embeddings_layer_norm_;
   std::vector<Layer> layers_;
-  kernels::PackedLinear pre_classifier_, classifier_;
+  kernels::PackedLinear pre_classifier_;
+  Head head_;
   kernels::ThreadPool pool_;
 };
 

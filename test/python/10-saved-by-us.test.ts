@@ -41,9 +41,16 @@ function strings(count: number): string[] {
 }
 
 describe.each([
-	{ name: 'the tiny model', model: fixture('tiny-model'), maxLength: 128, labels: ['calm', 'worried', 'alarmed'] },
-	{ name: 'minilm-l6', model: join(root, 'models', 'minilm-l6'), maxLength: 512, labels: ['control', 'depression'] },
-])('$name, trained for a few steps and saved', ({ model, maxLength, labels }) => {
+	{ name: 'the tiny model', model: fixture('tiny-model'), maxLength: 128, labels: ['calm', 'worried', 'alarmed'], learned: false },
+	{ name: 'minilm-l6', model: join(root, 'models', 'minilm-l6'), maxLength: 512, labels: ['control', 'depression'], learned: false },
+	{
+		name: 'minilm-l6, its head learned,',
+		model: join(root, 'models', 'minilm-l6'),
+		maxLength: 512,
+		labels: ['control', 'depression'],
+		learned: true,
+	},
+])('$name trained for a few steps and saved', ({ model, maxLength, labels, learned }) => {
 	const folder = mkdtempSync(join(tmpdir(), 'distiltune-python-'));
 	const out = join(folder, 'out');
 	let texts: string[];
@@ -57,6 +64,12 @@ describe.each([
 		const trainer = new Trainer({ model, train, labels, maxSteps: 3, learningRate: 1e-3, outputDir: out, truncation: 'silent' });
 		await trainer.fit();
 		await trainer.dispose();
+		if (learned) {
+			const classifier = await Classifier.load(out);
+			await classifier.learn(train);
+			await classifier.save(out);
+			await classifier.dispose();
+		}
 		const vocabulary = join(folder, 'vocabulary');
 		mkdirSync(vocabulary);
 		copyFileSync(join(out, 'vocab.txt'), join(vocabulary, 'vocab.txt'));

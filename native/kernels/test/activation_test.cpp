@@ -71,6 +71,13 @@ CASE("a not-a-number passes through gelu and its gradient") {
   });
 }
 
+CASE("a not-a-number passes through relu") {
+  ThreadPool pool(1);
+  float x[] = {1, NAN, -1};
+  relu(pool, x, x, 3);
+  CHECK(x[0] == 1 && std::isnan(x[1]) && x[2] == 0);
+}
+
 CASE("relu and its gradient cut at zero, in place too") {
   ThreadPool pool(2);
   std::vector<float> x = random_values(40001, 32);

@@ -37,7 +37,7 @@ std::vector<float> logits(model::Predictor& predictor, const std::vector<int32_t
   const Batch batch{ids.data(), offsets.data(), static_cast<int64_t>(offsets.size()) - 1};
   model::check(batch, static_cast<int64_t>(ids.size()), predictor.shape());
   std::vector<float> out(static_cast<size_t>(batch.rows * predictor.shape().labels));
-  predictor.logits(batch, out.data(), std::atomic<bool>(false));
+  predictor.logits(batch, predictor.head(), out.data(), std::atomic<bool>(false));
   return out;
 }
 
@@ -83,6 +83,45 @@ CASE("a row has the same bits alone and in any company, for any number of thread
   }
 }
 
+CASE("logits are the head over the features, under whatever head is given") {
+  const Shape shape{50, 40, 2, 4, 20, 36, 3, model::Activation::gelu};
+  TemporaryFolder folder;
+  write_worked_model(folder / "model.safetensors", shape);
+  model::Predictor predictor(folder / "model.safetensors", shape, 2);
+  const int32_t ids[] = {1, 7, 9, 3, 4, 49, 2}, offsets[] = {0, 2, 3, 7};
+  const Batch batch{ids, offsets, 3};
+  std::vector<float> features(3 * 20), logits(3 * 3);
+  predictor.features(batch, features.data(), std::atomic<bool>(false));
+  for (const float each : features) CHECK(each >= 0);
+  model::Head other = predictor.head();
+  for (float& each : other.weight) each *= -2;
+  other.bias = {1, 2, 3};
+  for (const model::Head& head : {predictor.head(), other}) {
+    predictor.logits(batch, head, logits.data(), std::atomic<bool>(false));
+    for (size_t row = 0; row < 3; ++row) {
+      for (size_t label = 0; label < 3; ++label) {
+        double want = head.bias[label];
+        for (size_t i = 0; i < 20; ++i)
+          want += static_cast<double>(features[row * 20 + i]) * head.weight[label * 20 + i];
+        CHECK_NEAR(logits[row * 3 + label], want, 1e-6);  // 20 float products of values below 2
+      }
+    }
+  }
+}
+
+CASE("a head of other sizes is refused") {
+  model::check(model::Head{std::vector<float>(8), std::vector<float>(2)}, 2, 4);
+  for (const auto& [weights, biases] : {std::pair<size_t, size_t>{7, 2}, {8, 1}, {12, 3}, {0, 0}}) {
+    std::string code;
+    try {
+      model::check(model::Head{std::vector<float>(weights), std::vector<float>(biases)}, 2, 4);
+    } catch (const Failure& failure) {
+      code = failure.code;
+    }
+    CHECK(code == "HEAD_INVALID");
+  }
+}
+
 CASE("a batch that would read outside memory is refused") {
   CHECK(refusal({1, 2, 3}, {0, 3}, 3).empty());
   CHECK(!refusal({}, {0}, 0).empty());
@@ -124,7 +163,7 @@ CASE("a cancelled call ends early") {
   float out[2];
   std::string code;
   try {
-    predictor.logits({ids, offsets, 1}, out, std::atomic<bool>(true));
+    predictor.logits({ids, offsets, 1}, predictor.head(), out, std::atomic<bool>(true));
   } catch (const Failure& failure) {
     code = failure.code;
   }
