@@ -1,8 +1,8 @@
 /** The public face of a run: one call at a time, and what may be asked of the model afterwards. */
 import { type DataInput, Dataset } from './dataset.js';
 import { AbortError, ConfigError, TrainingError } from './errors.js';
-import { fit, measureOptions, type TrainResult } from './fit/fit.js';
-import { readingOptions } from './fit/prepare.js';
+import { fit, measureOptions, rehearse, type TrainResult } from './fit/fit.js';
+import { type Request, readingOptions } from './fit/prepare.js';
 import type { Papers, Workplace } from './fit/workplace.js';
 import type { ProblemType } from './model/config.js';
 import { type PredictionOf, predict } from './model/predict.js';
@@ -13,6 +13,7 @@ import type { MetricsOf, Position, TrainerEvent } from './train/events.js';
 import { readRows } from './train/material.js';
 import { History } from './train/record.js';
 import { drive, type Run } from './train/run.js';
+import type { Schedule } from './train/schedule.js';
 import { Turn } from './train/turn.js';
 
 export type { TrainResult } from './fit/fit.js';
@@ -61,6 +62,11 @@ export class Trainer<Problem extends ProblemType = 'single_label_classification'
 			history.add(event);
 			if ('step' in event) this.#position = { step: event.step, epoch: event.epoch };
 		});
+	}
+
+	/** Takes the steps of a run at the rates of `schedule` and throws the model away: writes nothing, and a signal that stops it is no error. */
+	rehearse(schedule: Schedule, { signal }: FitOptions = {}): Run<TrainerEvent, void> {
+		return drive(this.#turn.tell(this.#rehearse(schedule, signal)));
 	}
 
 	/** Metrics of the trained model on `data`, by default on the rows that `eval` named. */
@@ -122,7 +128,20 @@ export class Trainer<Problem extends ProblemType = 'single_label_classification'
 	async *#fit(history: History, { signal, resume }: FitOptions): AsyncGenerator<TrainerEvent, TrainResult> {
 		await this.#vacate();
 		this.#position = { step: 0, epoch: 0 };
-		const request = {
+		return yield* fit(this.#request(signal, resume), history);
+	}
+
+	async *#rehearse(schedule: Schedule, signal: AbortSignal | undefined): AsyncGenerator<TrainerEvent, void> {
+		await this.#vacate();
+		try {
+			yield* rehearse(this.#request(signal), schedule);
+		} finally {
+			await this.#vacate();
+		}
+	}
+
+	#request(signal: AbortSignal | undefined, resume?: boolean | string): Request {
+		return {
 			config: this.config,
 			train: this.#train,
 			eval: this.#eval,
@@ -133,7 +152,6 @@ export class Trainer<Problem extends ProblemType = 'single_label_classification'
 				this.#workplace = workplace;
 			},
 		};
-		return yield* fit(request, history);
 	}
 
 	async #vacate(): Promise<void> {

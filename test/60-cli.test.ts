@@ -309,7 +309,7 @@ describe('doctor', () => {
 });
 
 describe('any verb', () => {
-	it.each(['train', 'eval', 'predict', 'tokenize', 'setup', 'doctor', 'build'])('%s explains itself with an example', (verb) => {
+	it.each(['train', 'sweep', 'eval', 'predict', 'tokenize', 'setup', 'doctor', 'build'])('%s explains itself with an example', (verb) => {
 		const { status, stdout } = distiltune([verb, '--help']);
 		expect(status).toBe(0);
 		expect(stdout).toContain('--json');
@@ -319,7 +319,7 @@ describe('any verb', () => {
 	it('offers what is built and nothing else', () => {
 		const { stdout } = distiltune(['--help']);
 		const verbs = [...stdout.matchAll(/^ {2}(\w+) ?(?:\[|<)/gm)].map(([, verb]) => verb);
-		expect(verbs).toEqual(['train', 'eval', 'predict', 'tokenize', 'setup', 'doctor', 'build', 'help']);
+		expect(verbs).toEqual(['train', 'sweep', 'eval', 'predict', 'tokenize', 'setup', 'doctor', 'build', 'help']);
 	});
 
 	it('has every option of a run among the flags of train', () => {
@@ -327,7 +327,7 @@ describe('any verb', () => {
 			.stdout.match(/^ {2}--[a-z0-9-]+/gm)
 			?.map((flag) => flag.trim());
 		const names = Object.entries(optionTable).flatMap(([name, { kind }]) => (['callbacks', 'function'].includes(kind) ? [] : [flagOf(name)]));
-		expect(flags).toEqual(['--json', '--quiet', ...names, '--eval-split', '--resume', '--config']);
+		expect(flags).toEqual(['--json', '--quiet', ...names, '--eval-split', '--resume', '--config', '--find-learning-rate']);
 		expect(flags).toContain('--per-device-train-batch-size');
 	});
 

@@ -25,6 +25,7 @@ const LAYERS = [
 	['option-check.ts', 'options.ts', 'learn.ts', 'calls.ts'],
 	['fit/'],
 	['classifier.ts', 'trainer.ts'],
+	['sweep/'],
 	['index.ts'],
 	['cli/'],
 ];
@@ -115,6 +116,7 @@ describe('the package', () => {
 		visit('lib/index.ts');
 		expect(reached.size).toBeGreaterThan(10);
 		expect([...packages]).toEqual([]);
+		expect([...reached].filter((file) => /^lib\/(sweep|report\/chart)\//.test(file))).toEqual([]);
 	});
 
 	it.each(['import', 'require'])('can be loaded by %s, with no addon mapped before it is used', (way) => {

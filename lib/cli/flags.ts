@@ -7,7 +7,7 @@ import type { OptionSpec } from '../option-check.js';
 import { fromConfigFile, optionTable, type TrainerConfig } from '../options.js';
 
 export const flagOf = (name: string): string => `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
-const nameOf = (flag: string): string => flag.replace(/^-+/, '').replace(/-([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
+export const nameOf = (flag: string): string => flag.replace(/^-+/, '').replace(/-([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
 
 /** undefined: not on the command line. */
 const VALUE: Readonly<Record<OptionSpec['kind'], string | undefined>> = {
@@ -63,7 +63,8 @@ export async function trainingConfig(
 	return remark === undefined ? { config } : { config, remark };
 }
 
-function typedValue(spec: OptionSpec | undefined, value: unknown): unknown {
+/** What a word of the command line means for an option; what it cannot mean stays a word, for the message. */
+export function typedValue(spec: OptionSpec | undefined, value: unknown): unknown {
 	if (spec?.kind === 'integer' || spec?.kind === 'number' || spec?.kind === 'choiceOrInteger') return asNumber(value);
 	if (spec?.kind === 'list' && typeof value === 'string') return value.split(',');
 	if (spec?.kind === 'stopping' && typeof value === 'string') return /^\d+$/.test(value) ? { patience: Number(value) } : namedNumbers(value);
@@ -80,7 +81,7 @@ function namedNumbers(words: string): unknown {
 }
 
 /** A number where the word is one; else the word, for the message. */
-function asNumber(value: unknown): unknown {
+export function asNumber(value: unknown): unknown {
 	if (typeof value !== 'string' || value.trim() === '') return value;
 	const number = Number(value);
 	return Number.isNaN(number) ? value : number;

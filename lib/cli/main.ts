@@ -35,9 +35,32 @@ const labelColumn = ['--label-column <name>', 'column that holds the label', 'la
 const maxLength = ['--max-length <n>', 'longest row in tokens', wholeNumber] as const;
 const threads = ['--threads <n>', 'threads for arithmetic; 0 for one per physical core', wholeNumber] as const;
 
-addTrainingFlags(verb('train', 'Fine-tune a model', 'distiltune train --model minilm-l6 --train train.csv --eval eval.csv --output-dir out')).action(
-	async (flags: Flags, command: Command) => (await import('./train.js')).trainVerb(flags, command.args, new Output(flags)),
-);
+addTrainingFlags(verb('train', 'Fine-tune a model', 'distiltune train --model minilm-l6 --train train.csv --eval eval.csv --output-dir out'))
+	.option('--find-learning-rate', 'train nothing: try rising rates over a few hundred steps and propose one')
+	.action(async (flags: Flags, command: Command) => (await import('./train.js')).trainVerb(flags, command.args, new Output(flags)));
+
+const severalTimes = (word: string, before: readonly string[] = []) => [...before, word];
+
+addTrainingFlags(
+	verb(
+		'sweep',
+		'Train with several values of options, one run after another, and keep the best',
+		'distiltune sweep --model minilm-l6 --train train.csv --eval eval.csv --grid learningRate=1e-5,2e-5,5e-5 --grid numTrainEpochs=2,3\n' +
+			'  distiltune sweep --model minilm-l6 --train train.csv --eval eval.csv --random 12 --range learningRate=1e-5..1e-4 --range numTrainEpochs=2..4',
+	),
+)
+	.option('--grid <name=a,b,...>', 'values of an option; may be repeated', severalTimes)
+	.option(
+		'--range <name=low..high>',
+		'with --random, numbers to draw from, log-uniform or whole (:log, :uniform, :int); may be repeated',
+		severalTimes,
+	)
+	.option('--random <n>', 'draw so many runs instead of trying every combination')
+	.option('--sweep-seed <n>', 'seed of what is drawn (default: 42)')
+	.option('--metric <name>', 'number to compare runs by (default: accuracy, else loss)')
+	.option('--goal <word>', 'maximize or minimize it (default: by its name)')
+	.option('--no-median-stop', 'let hopeless runs go on to their end')
+	.action(async (flags, command: Command) => (await import('./sweep.js')).sweepVerb(flags, command.args, new Output(flags)));
 
 verb('eval <dir>', 'Measure a trained model', 'distiltune eval out --data eval.csv')
 	.requiredOption('--data <file>', 'rows to measure on')

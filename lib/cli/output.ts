@@ -48,9 +48,9 @@ export function faceOf(error: unknown): { code: string; message: string; hint?: 
 	return { code: code ?? 'UNEXPECTED', message: message ?? String(error), hint: hint ?? 'DISTILTUNE_DEBUG=1 shows where it happened' };
 }
 
-/** 1: the run failed; 2: bad input or options, or a machine that lacks something; 130 and 143: interrupted. */
+/** 1: the run failed; 75: try again; 2: bad input or options, or a machine that lacks something; 130 and 143: interrupted. */
 function exitCode(error: unknown): number {
 	if (error instanceof AbortError) return error.cause === 'SIGTERM' ? 143 : 130;
-	if (error instanceof TrainingError) return 1;
+	if (error instanceof TrainingError) return error.code === 'SWEEP_BUSY' ? 75 : 1;
 	return error instanceof DistiltuneError ? 2 : 1;
 }

@@ -7,9 +7,10 @@ import type { Output } from './output.js';
 import { Progress } from './progress.js';
 
 export async function trainVerb(flags: Readonly<Record<string, unknown>>, leftOver: readonly string[], output: Output): Promise<void> {
-	const { resume, ...options } = flags;
+	const { resume, findLearningRate: onlyRate, ...options } = flags;
 	const { config, remark } = await trainingConfig(options, leftOver);
 	if (remark !== undefined) output.say(remark);
+	if (onlyRate) return (await import('./find-learning-rate.js')).findLearningRate(config, output);
 	const { metrics, outputDir, timings } = await followedRun(config, output, resume as boolean | string | undefined);
 	if (output.json) output.emit({ type: 'result', metrics, outputDir, timings });
 	else output.say(`${timings.stepsPerSecond.toFixed(2)} steps/s, at most ${Math.round(timings.peakRssBytes / 1e6)} MB of memory`);

@@ -7,10 +7,11 @@ import { checkpointFolder } from '../train/checkpoint.js';
 import type { Evaluation, LogEntry, Metrics, Timings, TrainerEvent } from '../train/events.js';
 import { rowsOf } from '../train/examples.js';
 import { openCheckpoint } from '../train/find-checkpoint.js';
-import { type LoopEnd, runLoop } from '../train/loop.js';
+import { type Job, type LoopEnd, runLoop } from '../train/loop.js';
 import { guarded } from '../train/non-finite.js';
 import { epochOrder } from '../train/order.js';
 import type { History } from '../train/record.js';
+import type { Schedule } from '../train/schedule.js';
 import { Warnings } from '../train/warnings.js';
 import { Keeper } from './keeper.js';
 import { type Prepared, prepare, type Request } from './prepare.js';
@@ -33,20 +34,19 @@ export function fit(request: Request, history: History): AsyncGenerator<TrainerE
 	return heard(steps(request, history, wishes), request.config.callbacks, wishes);
 }
 
+/** The steps of a run at the rates of `schedule`; nothing is kept, and a signal that stops it is no error. */
+export async function* rehearse(request: Request, schedule: Schedule): AsyncGenerator<TrainerEvent, void> {
+	const run = { ...(await prepare(request)), schedule };
+	yield begun(run);
+	const wishes: Wishes = { evaluate: false, save: false, stop: false };
+	yield* loopOf(run, wishes, request.stopped, async function* () {});
+}
+
 async function* steps(request: Request, history: History, wishes: Wishes): AsyncGenerator<TrainerEvent, TrainResult> {
 	const run = await prepare(request);
-	const { config, plan, material, workplace, from } = run;
+	const { config, plan, workplace, from } = run;
 	if (from !== undefined) history.restore(from.state.history, from.state.loop);
-	yield {
-		type: 'trainBegin',
-		model: run.model,
-		labels: material.labels,
-		rows: rowsOf(material.train),
-		evalRows: material.eval === undefined ? 0 : rowsOf(material.eval),
-		...plan,
-		evalStrategy: config.evalStrategy,
-		...(from && { resumedFrom: { path: from.checkpoint.folder, step: from.state.step } }),
-	};
+	yield begun(run);
 	for (const warning of run.warnings) yield { type: 'warning', ...warning };
 
 	const keeper = new Keeper(run, history);
@@ -83,32 +83,51 @@ async function* steps(request: Request, history: History, wishes: Wishes): Async
 	};
 }
 
+function begun({ model, material, plan, config, from }: Prepared): TrainerEvent {
+	return {
+		type: 'trainBegin',
+		model,
+		labels: material.labels,
+		rows: rowsOf(material.train),
+		evalRows: material.eval === undefined ? 0 : rowsOf(material.eval),
+		...plan,
+		evalStrategy: config.evalStrategy,
+		...(from && { resumedFrom: { path: from.checkpoint.folder, step: from.state.step } }),
+	};
+}
+
 /** The loop; what ends it before its time is written down. */
 async function* trained(run: Prepared, keeper: Keeper, wishes: Wishes, stopped: () => boolean): AsyncGenerator<TrainerEvent, LoopEnd> {
-	const { config, workplace, material } = run;
-	const rows = material.eval;
-	const warnings = new Warnings();
-	const warn = warnings.add.bind(warnings);
-	const spoilt = run.from?.state.loop.waiting.some(Number.isNaN) ?? false;
 	try {
-		const loop = runLoop({
-			session: guarded(workplace.session, { ...config, source: run.train, lines: material.train.lines, warn, spoilt }),
-			options: config,
-			plan: run.plan,
-			schedule: run.schedule,
-			examples: material.train,
-			orderOf: (epoch) => epochOrder(epoch, run.order),
-			evaluate: rows && (() => measure(rows, measureOptions(workplace, config, stopped, warn))),
-			save: (state) => keeper.save(state),
-			stopped,
-			wishes,
-			from: run.from?.state.loop,
-		});
-		return yield* warnings.among(loop);
+		return yield* loopOf(run, wishes, stopped, (state) => keeper.save(state));
 	} catch (error) {
 		await keeper.writeFailed(error);
 		throw withCheckpoint(error, keeper.latest);
 	}
+}
+
+function loopOf(run: Prepared, wishes: Wishes, stopped: () => boolean, save: Job['save']): AsyncGenerator<TrainerEvent, LoopEnd> {
+	const { config, workplace, material, plan, schedule } = run;
+	const rows = material.eval;
+	const warnings = new Warnings();
+	const warn = warnings.add.bind(warnings);
+	const from = run.from?.state.loop;
+	const spoilt = from?.waiting.some(Number.isNaN) ?? false;
+	return warnings.among(
+		runLoop({
+			session: guarded(workplace.session, { ...config, source: run.train, lines: material.train.lines, warn, spoilt }),
+			options: config,
+			plan,
+			schedule,
+			examples: material.train,
+			orderOf: (epoch) => epochOrder(epoch, run.order),
+			evaluate: rows && (() => measure(rows, measureOptions(workplace, config, stopped, warn))),
+			save,
+			stopped,
+			wishes,
+			from,
+		}),
+	);
 }
 
 /** Puts the model of the best evaluation in place where that is asked for. Returns the evaluation of the model that is then there. */

@@ -28,7 +28,8 @@ export const kwargsOf: Readonly<Record<ScheduleName, readonly (keyof ScheduleKwa
 export const defaultLrEnd = 1e-7;
 
 export interface Schedule {
-	readonly name: ScheduleName;
+	/** 'geometric' rises from `learningRate` to `lrEnd` by the same factor a step: a range test's, no option of a run. */
+	readonly name: ScheduleName | 'geometric';
 	readonly learningRate: number;
 	/** Steps over which the rate rises from 0. */
 	readonly warmup: number;
@@ -61,7 +62,8 @@ export function rateAt(step: number, schedule: Schedule): number {
 }
 
 /** Factor of the top rate once warmed up; operations in Transformers' order, so that the last bit is its own. */
-const afterWarmup: Readonly<Record<ScheduleName, (step: number, schedule: Schedule) => number>> = {
+const afterWarmup: Readonly<Record<Schedule['name'], (step: number, schedule: Schedule) => number>> = {
+	geometric: (step, { learningRate, totalSteps, kwargs: { lrEnd = learningRate } }) => (lrEnd / learningRate) ** (step / Math.max(1, totalSteps - 1)),
 	constant: () => 1,
 	constant_with_warmup: () => 1,
 	linear: (step, { warmup, totalSteps }) => Math.max(0, (totalSteps - step) / Math.max(1, totalSteps - warmup)),
