@@ -4,7 +4,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { flagOf } from '../lib/cli/flags.js';
-import type { OptionSpec } from '../lib/option-check.js';
 import { optionTable } from '../lib/options.js';
 import { fixture, root } from './models.js';
 

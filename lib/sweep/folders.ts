@@ -1,10 +1,11 @@
 /** The folders of a sweep: one a run, and `best`, which is the folder of the best run under another name. */
+
 import { readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-
 import { DistiltuneError } from '../errors.js';
+import { unfinishedFile } from '../fit/keeper.js';
 
-const keptOfOthers: readonly string[] = ['run.json', 'trainer_state.json'];
+const keptOfOthers: readonly string[] = ['run.json', 'trainer_state.json', unfinishedFile];
 
 export const runFolder = (sweep: string, number: number): string => join(sweep, `run-${number}`);
 export const bestFolder = (sweep: string): string => join(sweep, 'best');

@@ -225,9 +225,9 @@ class Sweep {
 
 /** Which rows get their label, where they have one. */
 async function rightRows(trainer: Trainer<ProblemType>, { dataset, labels }: EvalRows): Promise<string | null> {
-	const predictions: readonly { readonly label?: string }[] = await trainer.predict(dataset);
-	if (predictions.some(({ label }) => label === undefined)) return null;
-	return bitsOf(predictions.map(({ label }, row) => label === labels[row]));
+	const named = (await trainer.predict(dataset)).map((prediction) => ('label' in prediction ? prediction.label : undefined));
+	if (named.includes(undefined)) return null;
+	return bitsOf(named.map((label, row) => label === labels[row]));
 }
 
 /** What the record keeps of the metrics of a run: every single number, and the one that counts. */
