@@ -219,16 +219,18 @@ export const optionTable: { readonly [Name in keyof Required<TrainerConfig>]: Op
 	threads: { kind: 'integer', default: 0, min: 0, max: 1024, help: 'threads for arithmetic; 0 for one per physical core' },
 };
 
+/** Of every option that has one whatever the others are. */
+export const optionDefaults: Readonly<Record<string, unknown>> = Object.fromEntries(
+	Object.entries(optionTable).flatMap(([name, spec]) => (spec.default === undefined ? [] : [[name, spec.default]])),
+);
+
 /**
  * Checks every option and settles the defaults; throws one ConfigError (OPTIONS_INVALID, `details.problems`) with all faults.
  * `spell` turns an option's name into what the caller typed.
  */
 export function resolveConfig(config: TrainerConfig, spell: (name: string) => string = (name) => name): ResolvedConfig {
 	const given = Object.entries(config).filter(([, value]) => value !== undefined);
-	const defaults = Object.fromEntries(
-		Object.entries(optionTable).flatMap(([name, spec]) => (spec.default === undefined ? [] : [[name, spec.default]])),
-	);
-	const settled = { ...defaults, ...Object.fromEntries(given) } as unknown as ResolvedConfig;
+	const settled = { ...optionDefaults, ...Object.fromEntries(given) } as unknown as ResolvedConfig;
 	const problems = given.flatMap(([name, value]) => {
 		const spec = Object.hasOwn(optionTable, name) ? (optionTable as Record<string, OptionSpec>)[name] : undefined;
 		const problem = spec === undefined ? unknownOption(name, spell) : faultOf(spec, value, spell(name));

@@ -17,6 +17,7 @@ import {
 import { readConfig } from '../lib/model/config.js';
 import { loadEngine } from '../lib/runtime/load.js';
 import type { RunRecord } from '../lib/train/record.js';
+import { besideFindings } from './findings.js';
 import { fixture, sessionOptions } from './models.js';
 import { readSafetensors, safetensors, type TensorBytes } from './safetensors.js';
 
@@ -75,7 +76,7 @@ async function refusal(changes: Partial<TrainerConfig>): Promise<unknown> {
 
 describe('a run', () => {
 	it('tells its story in order', () => {
-		const types = story.map(({ type }) => type);
+		const types = besideFindings(story).map(({ type }) => type);
 		expect(types.slice(0, 3)).toEqual(['trainBegin', 'epochBegin', 'step']);
 		expect(types.slice(-3)).toEqual(['save', 'save', 'trainEnd']);
 		const count = (wanted: string) => types.filter((type) => type === wanted).length;
@@ -107,10 +108,11 @@ describe('a run', () => {
 		expect(record.evaluations).toEqual(told('evaluate'));
 		expect(record.epochs).toEqual(told('epochEnd'));
 		expect(record).toMatchObject({
-			...{ format: 1, status: 'finished', labels, steps: 72, warnings: [], drawnFromSeed: [] },
+			...{ format: 1, status: 'finished', labels, steps: 72, drawnFromSeed: [] },
 			config: { model: tiny, train: 'rows in memory', eval: { split: 0.2 }, learningRate: 2e-3, maxLength: 128, seed: 42 },
 			data: { train: { rows: 60, sha256: expect.stringMatching(/^[0-9a-f]{64}$/) }, eval: { split: 0.2, rows: 12 } },
 		});
+		expect(record.warnings).toEqual(told('warning'));
 		expect(record.timings.peakRssBytes).toBeGreaterThan(1e6);
 		expect(record.timings.stepsPerSecond).toBeGreaterThan(0);
 	});
@@ -196,12 +198,12 @@ describe('a run', () => {
 			{ text: 'a\0b', label: 'calm' },
 			{ text: 'the '.repeat(300_000), label: 'alarmed' },
 		];
-		expect(recordOf(await fitted({ train: odd, numTrainEpochs: 1 })).warnings).toEqual([
+		expect(besideFindings(recordOf(await fitted({ train: odd, numTrainEpochs: 1 })).warnings)).toEqual([
 			{ code: 'TEXT_EMPTY', message: '2 texts of rows in memory are empty and will be read as [CLS] [SEP]' },
 			{ code: 'TEXT_TRUNCATED', message: '1 text of rows in memory was cut to 128 tokens' },
 			{ code: 'TEXT_WITH_NUL', message: '1 text of rows in memory holds NUL bytes, which are left out' },
 		]);
-		expect(recordOf(await fitted({ train: odd, numTrainEpochs: 1, truncation: 'silent' })).warnings.map(({ code }) => code)).toEqual([
+		expect(besideFindings(recordOf(await fitted({ train: odd, numTrainEpochs: 1, truncation: 'silent' })).warnings).map(({ code }) => code)).toEqual([
 			'TEXT_EMPTY',
 			'TEXT_WITH_NUL',
 		]);
@@ -210,13 +212,15 @@ describe('a run', () => {
 	it('tells what a classifier has no use for', async () => {
 		const more = { name: 'vocab_projector.bias', dtype: 'F32', shape: [1], data: Buffer.alloc(4) };
 		const { warnings } = recordOf(await fitted({ model: modelWith('masked', (tensors) => [...tensors, more]), maxSteps: 1 }));
-		expect(warnings).toEqual([{ code: 'WEIGHTS_IGNORED', message: 'A classifier has no use for these tensors of the model: vocab_projector.bias' }]);
+		expect(besideFindings(warnings)).toEqual([
+			{ code: 'WEIGHTS_IGNORED', message: 'A classifier has no use for these tensors of the model: vocab_projector.bias' },
+		]);
 	});
 
 	it('takes a row of exactly the longest length uncut, and cuts the one that is a token longer', async () => {
 		const exact = (tokens: number) => [...rows, { text: 'the '.repeat(tokens - 2), label: 'calm' }];
-		expect(recordOf(await fitted({ train: exact(128), maxSteps: 1 })).warnings).toEqual([]);
-		expect(recordOf(await fitted({ train: exact(129), maxSteps: 1 })).warnings.map(({ code }) => code)).toEqual(['TEXT_TRUNCATED']);
+		expect(besideFindings(recordOf(await fitted({ train: exact(128), maxSteps: 1 })).warnings)).toEqual([]);
+		expect(besideFindings(recordOf(await fitted({ train: exact(129), maxSteps: 1 })).warnings).map(({ code }) => code)).toEqual(['TEXT_TRUNCATED']);
 	});
 });
 

@@ -40,6 +40,7 @@ const state: RunState = {
 		entries: [{ type: 'log', step: 5, epoch: 0.5, loss: 1 / 3, gradNorm: -0, learningRate: 5e-5 }],
 		...{ epochs: [], warnings: [{ code: 'A', message: 'b' }] },
 	},
+	watch: { curve: { points: [] } },
 	drawnFromSeed: ['classifier.weight'],
 	identity,
 };

@@ -3,8 +3,9 @@ import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, tru
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { flagOf } from '../lib/cli/flags.js';
 import { optionTable } from '../lib/options.js';
+import { flagOf } from '../lib/report/command.js';
+import { besideFindings } from './findings.js';
 import { fixture, root } from './models.js';
 
 // The compiled command line in processes of its own.
@@ -62,7 +63,7 @@ describe('train', () => {
 		]);
 		expect([status, stderr]).toEqual([0, '']);
 		const lines = json();
-		expect(lines.map(({ type }) => type)).toEqual([
+		expect(besideFindings(lines as { type: string }[]).map(({ type }) => type)).toEqual([
 			'trainBegin',
 			'epochBegin',
 			'step',

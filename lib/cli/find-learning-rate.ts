@@ -2,10 +2,10 @@
 import { requireWritable } from '../model/write-folder.js';
 import type { TrainerConfig } from '../options.js';
 import { resolveConfig } from '../options.js';
+import { flagOf } from '../report/command.js';
 import { makeFolder } from '../runtime/make-folder.js';
 import { rangeTable, writeRangeTest } from '../sweep/range-paper.js';
 import { rangeTest } from '../sweep/range-test.js';
-import { flagOf } from './flags.js';
 import { interruptible } from './interrupt.js';
 import type { Output } from './output.js';
 import { Progress } from './progress.js';

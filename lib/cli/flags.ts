@@ -5,8 +5,8 @@ import type { Command } from 'commander';
 import { ConfigError } from '../errors.js';
 import type { OptionSpec } from '../option-check.js';
 import { fromConfigFile, optionTable, type TrainerConfig } from '../options.js';
+import { flagOf } from '../report/command.js';
 
-export const flagOf = (name: string): string => `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 export const nameOf = (flag: string): string => flag.replace(/^-+/, '').replace(/-([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
 
 /** undefined: not on the command line. */

@@ -19,6 +19,7 @@ const program = new Command('distiltune')
 	.description('Fine-tune and serve DistilBERT text classifiers')
 	.version(packageVersion())
 	.configureOutput({ writeErr: () => {} })
+	.enablePositionalOptions() // what follows a verb is read by that verb
 	.exitOverride();
 
 function verb(usage: string, description: string, example: string, parent = program): Command {
@@ -28,6 +29,25 @@ function verb(usage: string, description: string, example: string, parent = prog
 		.option('--json', 'JSON on standard output')
 		.option('--quiet', 'no words for people')
 		.addHelpText('after', `\nExample:\n  ${example}`);
+}
+
+/** What `data check` and `doctor data` both are. */
+function dataCheck(command: Command): Command {
+	return command
+		.option('--against <file>', 'data that is to measure what is learned from <file>: rows in both are found')
+		.option('--fix <out>', 'write the rows that stay to a new file, in the format of <file>')
+		.option('--model <name>', 'count tokens as this model does (default: minilm-l6 where it is found, else an estimate)')
+		.option('--strict', 'exit code 1 where there is an error or a warning among the findings')
+		.option(...textColumn)
+		.option(...labelColumn)
+		.action(async (file: string, flags) => (await import('./data.js')).dataCheckVerb(file, flags, new Output(flags)));
+}
+
+/** What `doctor` and `doctor env` both are. */
+function machineVerb(command: Command): Command {
+	return command
+		.option('--libtorch <folder>', 'the libtorch to look at')
+		.action(async (flags) => (await import('./machine.js')).doctorVerb(flags, new Output(flags)));
 }
 
 const textColumn = ['--text-column <name>', 'column that holds the text', 'text'] as const;
@@ -87,28 +107,32 @@ verb('tokenize <model> [texts...]', 'Show the tokens of texts, one JSON object a
 	.action(async (model: string, texts: string[], flags) => (await import('./tokenize.js')).tokenizeVerb(model, texts, flags, new Output(flags)));
 
 const data = program.command('data').description('Look at data before a model does');
-verb(
-	'check <file>',
-	'Say what is wrong or odd with rows, alone or against those to measure on',
-	'distiltune data check train.csv --against eval.csv',
-	data,
-)
-	.option('--against <file>', 'data that is to measure what is learned from <file>: rows in both are found')
-	.option('--fix <out>', 'write the rows that stay to a new file, in the format of <file>')
-	.option('--model <name>', 'count tokens as this model does (default: minilm-l6 where it is found, else an estimate)')
-	.option('--strict', 'exit code 1 where there is an error or a warning among the findings')
-	.option(...textColumn)
-	.option(...labelColumn)
-	.action(async (file: string, flags) => (await import('./data.js')).dataCheckVerb(file, flags, new Output(flags)));
+dataCheck(
+	verb(
+		'check <file>',
+		'Say what is wrong or odd with rows, alone or against those to measure on',
+		'distiltune data check train.csv --against eval.csv',
+		data,
+	),
+);
 
 verb('setup [action]', 'Fetch libtorch into the cache; "setup clean" removes it', 'distiltune setup')
 	.option('--from <path>', 'take it from a wheel, a zip or a folder instead')
 	.option('--print-urls', 'print what fetches it on another machine, its name and SHA-256, and what installs it here')
 	.action(async (action: string | undefined, flags) => (await import('./machine.js')).setupVerb(action, flags, new Output(flags)));
 
-verb('doctor', 'Say what this machine has and lacks for training, and what mends it', 'distiltune doctor')
-	.option('--libtorch <folder>', 'the libtorch to look at')
-	.action(async (flags) => (await import('./machine.js')).doctorVerb(flags, new Output(flags)));
+const doctor = machineVerb(
+	verb(
+		'doctor',
+		'Say what this machine has and lacks for training, and what mends it; or look at data or at a run',
+		'distiltune doctor run out',
+	).enablePositionalOptions(),
+);
+machineVerb(verb('env', 'The same: what this machine has and lacks for training', 'distiltune doctor env', doctor));
+dataCheck(verb('data <file>', 'The same as data check', 'distiltune doctor data train.csv --against eval.csv', doctor));
+verb('run <dir>', 'Say what is wrong with a run, by what it left in its output folder', 'distiltune doctor run out', doctor).action(
+	async (folder: string, flags: Flags) => (await import('./doctor.js')).doctorRunVerb(folder, new Output(flags)),
+);
 
 verb('build', 'Build the training engine for the libtorch of this machine', 'distiltune build')
 	.option('--libtorch <folder>', 'the libtorch to build for')

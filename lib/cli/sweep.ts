@@ -1,12 +1,13 @@
 /** distiltune sweep */
 import type { OptionSpec } from '../option-check.js';
 import { optionTable } from '../options.js';
+import { flagOf } from '../report/command.js';
 import { planSweep, type SweepConfig } from '../sweep/config.js';
 import type { Goal } from '../sweep/metric.js';
 import type { Range, Space } from '../sweep/space.js';
 import { type SweepEvent, sweep } from '../sweep/sweep.js';
 import { sweepTable, valueText } from '../sweep/table.js';
-import { asNumber, flagOf, nameOf, trainingConfig, typedValue } from './flags.js';
+import { asNumber, nameOf, trainingConfig, typedValue } from './flags.js';
 import { interruptible } from './interrupt.js';
 import type { Output } from './output.js';
 import { Progress } from './progress.js';

@@ -1,7 +1,8 @@
 /** distiltune train */
 import { Trainer, type TrainerConfig, type TrainResult } from '../index.js';
 import { resolveConfig } from '../options.js';
-import { flagOf, trainingConfig } from './flags.js';
+import { flagOf } from '../report/command.js';
+import { trainingConfig } from './flags.js';
 import { interruptible } from './interrupt.js';
 import type { Output } from './output.js';
 import { Progress } from './progress.js';

@@ -1,6 +1,7 @@
 /** A run from first to last, as a story of events. */
 import { AbortError, TrainingError } from '../errors.js';
-import type { ResolvedConfig } from '../options.js';
+import { optionDefaults, type ResolvedConfig } from '../options.js';
+import { RunWatch, type WatchState } from '../report/diagnosis/watch.js';
 import { type MeasureOptions, measure } from '../report/measure.js';
 import { heard, type Wishes } from '../train/callbacks.js';
 import { checkpointFolder } from '../train/checkpoint.js';
@@ -11,9 +12,10 @@ import { type Job, type LoopEnd, runLoop } from '../train/loop.js';
 import { guarded } from '../train/non-finite.js';
 import { epochOrder } from '../train/order.js';
 import type { History } from '../train/record.js';
+import { countRows } from '../train/row-counts.js';
 import type { Schedule } from '../train/schedule.js';
 import { Warnings } from '../train/warnings.js';
-import { Keeper } from './keeper.js';
+import { Keeper, settledConfig } from './keeper.js';
 import { type Prepared, prepare, type Request } from './prepare.js';
 import type { Workplace } from './workplace.js';
 
@@ -49,8 +51,26 @@ async function* steps(request: Request, history: History, wishes: Wishes): Async
 	yield begun(run);
 	for (const warning of run.warnings) yield { type: 'warning', ...warning };
 
-	const keeper = new Keeper(run, history);
-	const end = yield* trained(run, keeper, wishes, request.stopped);
+	const watch = await RunWatch.open(
+		{
+			config: settledConfig(run),
+			labels: run.material.labels,
+			plan,
+			rows: countRows(
+				run.material.train,
+				run.material.eval,
+				config.problemType === 'single_label_classification' ? run.material.labels.length : null,
+			),
+			drawnFromSeed: run.drawnFromSeed,
+			session: workplace.session,
+			layers: workplace.model.shape.layers,
+			history,
+			defaults: optionDefaults,
+		},
+		from?.state.watch as WatchState | undefined,
+	);
+	const keeper = new Keeper(run, history, watch);
+	const end = yield* trained(run, watch, keeper, wishes, request.stopped);
 	const papers = await keeper.papers(end);
 	if (!end.finished) {
 		workplace.papers = papers;
@@ -97,9 +117,15 @@ function begun({ model, material, plan, config, from }: Prepared): TrainerEvent 
 }
 
 /** The loop; what ends it before its time is written down. */
-async function* trained(run: Prepared, keeper: Keeper, wishes: Wishes, stopped: () => boolean): AsyncGenerator<TrainerEvent, LoopEnd> {
+async function* trained(
+	run: Prepared,
+	watch: RunWatch,
+	keeper: Keeper,
+	wishes: Wishes,
+	stopped: () => boolean,
+): AsyncGenerator<TrainerEvent, LoopEnd> {
 	try {
-		return yield* loopOf(run, wishes, stopped, (state) => keeper.save(state));
+		return yield* watch.over(loopOf(run, wishes, stopped, (state) => keeper.save(state)));
 	} catch (error) {
 		await keeper.writeFailed(error);
 		throw withCheckpoint(error, keeper.latest);

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 
 import { parameterCount, parametersBesideEmbeddings } from '../model/config.js';
 import { writeFileWhole } from '../model/write-folder.js';
+import type { RunWatch } from '../report/diagnosis/watch.js';
 import { packageVersion } from '../runtime/build.js';
 import { isFolder } from '../runtime/is-file.js';
 import { loadBase } from '../runtime/load.js';
@@ -12,26 +13,25 @@ import type { Timings, TrainerEvent } from '../train/events.js';
 import { rowsOf } from '../train/examples.js';
 import type { LoopEnd, LoopState } from '../train/loop.js';
 import { orderSeed } from '../train/order.js';
-import { type History, type Latest, machineOf, type RunRecord, timingsOf } from '../train/record.js';
+import { type History, type Latest, machineOf, type RunRecord, recordText, timingsOf, unfinishedRunFile } from '../train/record.js';
 import { runStateFile, runStateText } from '../train/run-state.js';
 import { trainerStateText } from '../train/trainer-state.js';
 import type { Prepared } from './prepare.js';
 import type { Papers } from './workplace.js';
-
-/** The record of a run that has not come to its end, beside its checkpoints. */
-export const unfinishedFile = 'unfinished-run.json';
 
 type BestOf = LoopState['best']['best'];
 
 export class Keeper {
 	readonly #run: Prepared;
 	readonly #history: History;
+	readonly #watch: RunWatch;
 	readonly #startedMs = performance.now();
 	#latest: { readonly path: string; readonly state: LoopState } | undefined;
 
-	constructor(run: Prepared, history: History) {
+	constructor(run: Prepared, history: History, watch: RunWatch) {
 		this.#run = run;
 		this.#history = history;
+		this.#watch = watch;
 		if (run.from !== undefined) this.#latest = { path: run.from.checkpoint.folder, state: run.from.state.loop };
 	}
 
@@ -87,27 +87,27 @@ export class Keeper {
 	}
 
 	async forgetUnfinished(): Promise<void> {
-		await rm(join(this.#run.config.outputDir, unfinishedFile), { force: true });
+		await rm(join(this.#run.config.outputDir, unfinishedRunFile), { force: true });
 	}
 
 	#writeUnfinished(record: RunRecord): Promise<void> {
-		return writeFileWhole(join(this.#run.config.outputDir, unfinishedFile), recordText(record));
+		return writeFileWhole(join(this.#run.config.outputDir, unfinishedRunFile), recordText(record));
 	}
 
 	async #record(status: RunRecord['status'], count: Latest, best: BestOf, trainLoss: number | null): Promise<RunRecord> {
-		const { config, sources, classWeights, material, order, torchVersion, drawnFromSeed } = this.#run;
+		const { material, order, torchVersion, drawnFromSeed } = this.#run;
 		const history = this.#history;
-		const { callbacks: _, computeMetrics: __, ...options } = config;
 		return {
 			format: 1,
 			status,
-			config: { ...options, ...sources, classWeights },
+			config: settledConfig(this.#run),
 			labels: material.labels,
 			orderSeed: String(orderSeed(order)),
 			drawnFromSeed,
 			versions: { distiltune: packageVersion(), node: process.versions.node, libtorch: torchVersion },
 			machine: machineOf(loadBase()),
 			data: material.data,
+			...this.#watch.record,
 			warnings: history.warnings,
 			history: history.log,
 			epochs: history.epochs,
@@ -151,6 +151,7 @@ export class Keeper {
 			},
 			seconds: this.#seconds,
 			history: this.#history.state,
+			watch: { ...this.#watch.state },
 			drawnFromSeed,
 			identity,
 		});
@@ -174,7 +175,11 @@ export class Keeper {
 	}
 }
 
-export const recordText = (record: RunRecord): string => `${JSON.stringify(record, undefined, '\t')}\n`;
+/** The options as the record has them: settled, and plain values. */
+export function settledConfig({ config, sources, classWeights }: Prepared): Readonly<Record<string, unknown>> {
+	const { callbacks: _, computeMetrics: __, ...options } = config;
+	return { ...options, ...sources, classWeights };
+}
 
 function samePlace(a: LoopState, b: LoopState): boolean {
 	return a.step === b.step && a.pass === b.pass && a.batches === b.batches && a.owes === b.owes;

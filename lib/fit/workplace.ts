@@ -7,7 +7,7 @@ import { writeFolderAtomically } from '../model/write-folder.js';
 import type { Counters, EngineAddon, NativeSession, SessionOptions } from '../runtime/native.js';
 import type { Tokenizer } from '../tokenizer.js';
 import type { Examples } from '../train/examples.js';
-import type { RunRecord } from '../train/record.js';
+import { type RunRecord, recordText, runFile } from '../train/record.js';
 
 const weightsFile = 'model.safetensors';
 const momentsFile = 'optimizer.safetensors';
@@ -91,7 +91,7 @@ export class Workplace {
 	async write(folder: string, { record, trainerState }: Papers): Promise<void> {
 		await writeFolderAtomically(folder, async (temporary) => {
 			await this.writeModel(temporary);
-			await writeFile(join(temporary, 'run.json'), `${JSON.stringify(record, undefined, '\t')}\n`);
+			await writeFile(join(temporary, runFile), recordText(record));
 			await writeFile(join(temporary, 'trainer_state.json'), trainerState);
 		});
 	}

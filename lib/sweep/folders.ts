@@ -3,9 +3,9 @@
 import { readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { DistiltuneError } from '../errors.js';
-import { unfinishedFile } from '../fit/keeper.js';
+import { runFile, unfinishedRunFile } from '../train/record.js';
 
-const keptOfOthers: readonly string[] = ['run.json', 'trainer_state.json', unfinishedFile];
+const keptOfOthers: readonly string[] = [runFile, 'trainer_state.json', unfinishedRunFile];
 
 export const runFolder = (sweep: string, number: number): string => join(sweep, `run-${number}`);
 export const bestFolder = (sweep: string): string => join(sweep, 'best');

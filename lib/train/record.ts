@@ -3,7 +3,12 @@ import { cpus, totalmem } from 'node:os';
 
 import type { Fingerprint } from '../data/row.js';
 import type { BaseAddon } from '../runtime/native.js';
+import type { CurveState } from './curve.js';
 import type { Evaluation, LogEntry, Position, Timings, TrainerEvent } from './events.js';
+import type { RunFinding } from './finding.js';
+import type { Movement } from './movement.js';
+import type { Plan } from './plan.js';
+import type { RowCounts } from './row-counts.js';
 import type { StateEntry } from './trainer-state.js';
 
 export interface EpochLoss extends Position {
@@ -27,6 +32,12 @@ export interface RunRecord {
 	readonly machine: Readonly<Record<string, string | number>>;
 	readonly data: { readonly train: Fingerprint; readonly eval?: Fingerprint | { readonly split: number; readonly rows: number } };
 	readonly warnings: readonly Warning[];
+	readonly plan: Plan;
+	readonly rows: RowCounts;
+	readonly curve: CurveState;
+	/** null before it was first measured. */
+	readonly movement: Movement | null;
+	readonly findings: readonly RunFinding[];
 	readonly history: readonly LogEntry[];
 	readonly epochs: readonly EpochLoss[];
 	readonly evaluations: readonly Evaluation[];
@@ -99,6 +110,13 @@ export class History {
 		return this.entries.filter((entry): entry is Extract<StateEntry, { type: Type }> => entry.type === type).map(({ type: _, ...rest }) => rest);
 	}
 }
+
+/** The record of the model it stands beside. */
+export const runFile = 'run.json';
+/** The record of a run that has not come to its end, beside its checkpoints. */
+export const unfinishedRunFile = 'unfinished-run.json';
+
+export const recordText = (record: RunRecord): string => `${JSON.stringify(record, undefined, '\t')}\n`;
 
 export function machineOf(base: BaseAddon): Record<string, string | number> {
 	const { isa, cores } = base.cpu();

@@ -63,6 +63,8 @@ export interface RunState {
 	/** Seconds of training so far, evaluations included. */
 	readonly seconds: number;
 	readonly history: HistoryState;
+	/** What the diagnosis has gathered, in its own form. */
+	readonly watch: Readonly<Record<string, unknown>>;
 	/** Parameters the model to start from did not have. */
 	readonly drawnFromSeed: readonly string[];
 	readonly identity: Identity;
@@ -130,6 +132,7 @@ const runState = object<RunState>({
 	}),
 	seconds: double,
 	history: object<HistoryState>({ entries: entries(), epochs: entries(), warnings: entries() }),
+	watch: table(anything),
 	drawnFromSeed: list(text),
 	identity,
 });
