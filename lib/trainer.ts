@@ -1,7 +1,7 @@
 /** The public face of a run: one call at a time, and what may be asked of the model afterwards. */
 import { type DataInput, Dataset } from './dataset.js';
 import { AbortError, ConfigError, TrainingError } from './errors.js';
-import { fit, measureOptions, rehearse, type TrainResult } from './fit/fit.js';
+import { measureOptions, rehearse, runToEnd, type TrainResult } from './fit/fit.js';
 import { type Request, readingOptions } from './fit/prepare.js';
 import type { Papers, Workplace } from './fit/workplace.js';
 import type { ProblemType } from './model/config.js';
@@ -128,7 +128,7 @@ export class Trainer<Problem extends ProblemType = 'single_label_classification'
 	async *#fit(history: History, { signal, resume }: FitOptions): AsyncGenerator<TrainerEvent, TrainResult> {
 		await this.#vacate();
 		this.#position = { step: 0, epoch: 0 };
-		return yield* fit(this.#request(signal, resume), history);
+		return yield* runToEnd(this.#request(signal, resume), history);
 	}
 
 	async *#rehearse(schedule: Schedule, signal: AbortSignal | undefined): AsyncGenerator<TrainerEvent, void> {

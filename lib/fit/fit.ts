@@ -31,7 +31,7 @@ export interface TrainResult {
 }
 
 /** Trains and writes the model to `outputDir`. `history` sees every event before it goes on. */
-export function fit(request: Request, history: History): AsyncGenerator<TrainerEvent, TrainResult> {
+export function runToEnd(request: Request, history: History): AsyncGenerator<TrainerEvent, TrainResult> {
 	const wishes: Wishes = { evaluate: false, save: false, stop: false };
 	return heard(steps(request, history, wishes), request.config.callbacks, wishes);
 }

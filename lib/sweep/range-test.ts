@@ -46,6 +46,9 @@ export interface RangeTestOptions {
 	readonly onEvent?: (event: TrainerEvent) => void;
 }
 
+/** Options of what is measured, kept and told, which a range test does none of. */
+const noPart: ReadonlySet<string> = new Set(['eval', 'earlyStopping', 'loadBestModelAtEnd', 'metricForBestModel', 'callbacks']);
+
 /**
  * Steps of a run with these options at rising rates; nothing is written and the model is thrown away. `maxSteps` is the number of steps, 300 where it is not given;
  * rates and schedule of the options have no say. Throws AbortError where `signal` ends it.
@@ -56,18 +59,12 @@ export async function rangeTest(config: TrainerConfig, { signal, onEvent }: Rang
 		const sentence = `Expected \`maxSteps\` to be at least ${leastSteps} for a range test, got ${steps}`;
 		throw new ConfigError('OPTIONS_INVALID', sentence, { hint: `leave it out for ${defaultSteps}` });
 	}
-	const { eval: measured, earlyStopping: _, loadBestModelAtEnd: __, metricForBestModel: ___, callbacks: ____, ...options } = config;
-	// Rows that a run would hold back stay out of its steps here too.
-	const held = isSplit(measured) ? { eval: measured } : {};
-	const rehearsed: TrainerConfig = {
-		...options,
-		...held,
-		maxSteps: steps,
-		evalStrategy: 'no',
-		loggingStrategy: 'no',
-		saveStrategy: 'no',
-		onNonFinite: 'stop',
-	};
+	const rehearsed = {
+		...Object.fromEntries(Object.entries(config).filter(([name]) => !noPart.has(name))),
+		// Rows that a run would hold back stay out of its steps here too.
+		...(isSplit(config.eval) && { eval: config.eval }),
+		...{ maxSteps: steps, evalStrategy: 'no', loggingStrategy: 'no', saveStrategy: 'no', onNonFinite: 'stop' },
+	} as unknown as TrainerConfig;
 	const ending = new AbortController();
 	const either = signal === undefined ? ending.signal : AbortSignal.any([ending.signal, signal]);
 	const points: RatePoint[] = [];
@@ -93,7 +90,7 @@ export async function rangeTest(config: TrainerConfig, { signal, onEvent }: Rang
 	}
 	if (signal?.aborted)
 		throw new AbortError(`The range test was stopped after step ${points.length} of ${steps}; nothing was saved`, { cause: signal.reason });
-	const { train, eval: _____, ...named } = trainer.config;
+	const { train, eval: _, ...named } = trainer.config;
 	return {
 		format: 1,
 		config: { ...named, train: typeof train === 'string' ? train : 'rows' },
