@@ -143,7 +143,7 @@ async function test() {
 async function reliability() {
 	process.env.DISTILTUNE_TEST_SHARE ??= '1';
 	await build({ tests: true });
-	node('node_modules/vitest/vitest.mjs', 'run', 'test/70-', ...args);
+	node('node_modules/vitest/vitest.mjs', 'run', '--no-file-parallelism', 'test/70-', ...args);
 }
 
 async function quickstart() {

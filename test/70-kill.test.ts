@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { listCheckpoints } from '../lib/train/checkpoint.js';
 import { openCheckpoint } from '../lib/train/find-checkpoint.js';
-import { sampled } from './faults/share.js';
+import { alone, sampled } from './faults/share.js';
 import { root } from './models.js';
 import { resultOf, rows, settings } from './tiny-run.js';
 
@@ -142,7 +142,8 @@ posix('a run that is interrupted', () => {
 		}
 		console.log(`interrupts: ${interrupted} of ${moments.length}, the slowest ended after ${Math.round(slowestMs)} ms`);
 		expect(interrupted).toBeGreaterThan(0);
-		expect(slowestMs).toBeLessThan(2000);
+		// Two seconds where nothing else runs, which is promised; among the other tests, and those of others, a hang is all that can be told.
+		expect(slowestMs).toBeLessThan(alone ? 2000 : 20_000);
 	});
 
 	it('by a second signal leaves at once', async () => {
