@@ -5,6 +5,8 @@ import { constants } from 'node:os';
  * then gives 'Unknown system error -122' as the code.
  */
 export function systemCode(cause: unknown): string {
+	// What Node throws where closing fails after writing did: the first one says why.
+	if (cause instanceof AggregateError) return systemCode(cause.errors[0]);
 	const { code, errno } = cause as NodeJS.ErrnoException;
 	if (errno === undefined || /^E[A-Z0-9]+$/.test(code ?? '')) return code ?? '';
 	return Object.entries(constants.errno).find(([, number]) => number === Math.abs(errno))?.[0] ?? code ?? '';
