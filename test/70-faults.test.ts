@@ -10,6 +10,7 @@ import { Disk, writeImage } from './faults/disk.js';
 import { readLog } from './faults/log.js';
 import { sampled } from './faults/share.js';
 import { runShimmed } from './faults/shim.js';
+import { randomNumbers } from './random.js';
 
 // What a crash or a failing disk leaves of a save: the old checkpoint or the new one, always whole.
 
@@ -176,7 +177,8 @@ describe('a checkpoint that was damaged afterwards', () => {
 				bytes: data.subarray(0, block * 4096),
 			})),
 		);
-		const random = seeded(7);
+		const numbers = randomNumbers(7);
+		const random = (limit: number) => Math.floor(numbers() * limit);
 		const flips = Array.from({ length: 200 - cuts.length }, () => {
 			const { path, data } = files[random(files.length)] as (typeof files)[number];
 			const bytes = Buffer.from(data);
@@ -195,12 +197,3 @@ describe('a checkpoint that was damaged afterwards', () => {
 		expect(await openCheckpoint(folder)).toEqual(whole);
 	});
 });
-
-/** Whole numbers below a limit; the same ones each time (Numerical Recipes' linear congruence). */
-function seeded(seed: number): (limit: number) => number {
-	let state = seed;
-	return (limit) => {
-		state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-		return Math.floor((state / 2 ** 32) * limit);
-	};
-}

@@ -7,6 +7,7 @@ import { listCheckpoints } from '../lib/train/checkpoint.js';
 import { openCheckpoint } from '../lib/train/find-checkpoint.js';
 import { alone, sampled } from './faults/share.js';
 import { root } from './models.js';
+import { randomNumbers } from './random.js';
 import { resultOf, rows, settings } from './tiny-run.js';
 
 // The command line killed, interrupted and started again. Windows has no signals to send.
@@ -95,7 +96,7 @@ afterAll(() => rmSync(scratch, { recursive: true }));
 
 posix('a run that is killed', () => {
 	it('at any moment loses nothing that was saved, and ends in the same bytes', async () => {
-		const random = seeded(2026);
+		const random = randomNumbers(2026);
 		let folder = 0;
 		let kills = 0;
 		const moments = sampled(
@@ -122,7 +123,7 @@ posix('a run that is killed', () => {
 
 posix('a run that is interrupted', () => {
 	it('saves within two seconds, says so by its exit code, and goes on to the same bytes', async () => {
-		const random = seeded(7);
+		const random = randomNumbers(7);
 		const moments = sampled(
 			'interrupts',
 			Array.from({ length: 20 }, (_, index) => ({ at: random(), signal: index % 2 === 0 ? 'SIGINT' : 'SIGTERM' }) as const),
@@ -157,12 +158,3 @@ posix('a run that is interrupted', () => {
 		expect(readdirSync(scratch).filter((name) => name.startsWith('twice'))).toEqual(expect.arrayContaining([]));
 	});
 });
-
-/** From 0 to below 1; the same ones each time (Numerical Recipes' linear congruence). */
-function seeded(seed: number): () => number {
-	let state = seed;
-	return () => {
-		state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-		return state / 2 ** 32;
-	};
-}

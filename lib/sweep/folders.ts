@@ -1,6 +1,7 @@
 /** The folders of a sweep: one a run, and `best`, which is the folder of the best run under another name. */
 
-import { readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { readdir, readFile, rename, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { DistiltuneError } from '../errors.js';
 import { runFile, unfinishedRunFile } from '../train/record.js';
@@ -12,7 +13,7 @@ export const bestFolder = (sweep: string): string => join(sweep, 'best');
 
 /** Whether the model of run `number` is there, in its own folder or as `best`. */
 export async function hasModel(sweep: string, number: number): Promise<boolean> {
-	return (await isThere(join(runFolder(sweep, number), 'config.json'))) || (await occupant(sweep)) === number;
+	return existsSync(join(runFolder(sweep, number), 'config.json')) || (await occupant(sweep)) === number;
 }
 
 /**
@@ -38,7 +39,7 @@ export async function clearRun(sweep: string, number: number): Promise<void> {
 /** The run whose folder `best` is. Throws OUTPUT_NOT_WRITABLE where it is none of this sweep's. */
 async function occupant(sweep: string): Promise<number | undefined> {
 	const folder = bestFolder(sweep);
-	if (!(await isThere(folder))) return undefined;
+	if (!existsSync(folder)) return undefined;
 	const { outputDir } = await readFile(join(folder, 'run.json'), 'utf8')
 		.then((text) => JSON.parse(text).config as { outputDir: string })
 		.catch(() => ({ outputDir: '' }));
@@ -56,9 +57,3 @@ async function prune(folder: string): Promise<void> {
 		await rm(join(folder, name), { recursive: true, force: true });
 	}
 }
-
-const isThere = (path: string) =>
-	stat(path).then(
-		() => true,
-		() => false,
-	);

@@ -1,17 +1,16 @@
 /** A range test on paper: its record, table and curve. */
 import { join } from 'node:path';
-
+import { writeFileWhole } from '../model/write-folder.js';
 import { chart, type Mark } from '../report/chart/chart.js';
 import { picture } from '../report/chart/svg.js';
 import type { RangeTest } from './range-test.js';
-import { writeWhole } from './record.js';
 import { valueText } from './table.js';
 
 /** Writes `learning-rate.json` and `learning-rate.svg`; the folder has to be there. */
 export async function writeRangeTest(folder: string, test: RangeTest): Promise<{ readonly json: string; readonly svg: string }> {
 	const [json, svg] = [join(folder, 'learning-rate.json'), join(folder, 'learning-rate.svg')];
-	await writeWhole(json, `${JSON.stringify(test, undefined, '\t')}\n`);
-	await writeWhole(svg, rangeCurve(test));
+	await writeFileWhole(json, `${JSON.stringify(test, undefined, '\t')}\n`);
+	await writeFileWhole(svg, rangeCurve(test));
 	return { json, svg };
 }
 

@@ -3,8 +3,8 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import type { Fingerprint } from '../data/row.js';
-import { openWholeFile } from '../data/whole-file.js';
-import { ConfigError, DistiltuneError } from '../errors.js';
+import { ConfigError } from '../errors.js';
+import { writeFileWhole } from '../model/write-folder.js';
 import { isSplit, show } from '../option-check.js';
 import type { SweepConfig } from './config.js';
 import type { MedianStop, Point } from './median.js';
@@ -114,25 +114,7 @@ const isPlain = (value: unknown): value is Record<string, unknown> => typeof val
 
 /** Whole or not at all. */
 export async function writeRecord(folder: string, record: SweepRecord): Promise<void> {
-	await writeWhole(fileOf(folder), `${JSON.stringify(record, undefined, '\t')}\n`);
-}
-
-/** Writes a file that is whole or not there. Throws DistiltuneError OUTPUT_NOT_WRITABLE. */
-export async function writeWhole(path: string, text: string): Promise<void> {
-	const file = await openWholeFile(
-		path,
-		(cause) =>
-			new DistiltuneError('OUTPUT_NOT_WRITABLE', `Could not write ${path}: ${cause.message}`, {
-				cause,
-				hint: 'name another folder with --output-dir',
-			}),
-	);
-	try {
-		await file.write(text);
-		await file.commit();
-	} finally {
-		await file.discard();
-	}
+	await writeFileWhole(fileOf(folder), `${JSON.stringify(record, undefined, '\t')}\n`);
 }
 
 /** Bits, lowest first, in base64. */

@@ -5,7 +5,7 @@ import type { Fingerprint } from '../data/row.js';
 import { Dataset } from '../dataset.js';
 import { AbortError, TrainingError } from '../errors.js';
 import type { ProblemType } from '../model/config.js';
-import { requireWritable } from '../model/write-folder.js';
+import { requireWritable, writeFileWhole } from '../model/write-folder.js';
 import { isSplit } from '../option-check.js';
 import type { TrainerConfig } from '../options.js';
 import { packageVersion } from '../runtime/build.js';
@@ -16,7 +16,7 @@ import { planSweep, type SweepConfig } from './config.js';
 import { bestFolder, clearRun, hasModel, runFolder, settleFolders } from './folders.js';
 import { type MedianStop, medianStop, type Point } from './median.js';
 import { type Metric, numberIn, settledMetric } from './metric.js';
-import { bitsOf, type EndedRun, identityOf, readRecord, requireSame, type SweepRecord, writeRecord, writeWhole } from './record.js';
+import { bitsOf, type EndedRun, identityOf, readRecord, requireSame, type SweepRecord, writeRecord } from './record.js';
 import type { Trial } from './space.js';
 import { sweepTable } from './table.js';
 import { type Verdict, verdictOf } from './verdict.js';
@@ -131,9 +131,9 @@ class Sweep {
 		const best = verdictOf(record)?.ranking[0]?.run.number;
 		const others = record.runs.filter(({ number }) => number !== best).map(({ number }) => number);
 		if (best !== undefined) await settleFolders(this.#folder, best, others);
-		await writeWhole(join(this.#folder, 'sweep.md'), `# Sweep\n\n${sweepTable(record)}\n\n![Course and outcome of every run](sweep.svg)\n`);
+		await writeFileWhole(join(this.#folder, 'sweep.md'), `# Sweep\n\n${sweepTable(record)}\n\n![Course and outcome of every run](sweep.svg)\n`);
 		const { sweepPicture } = await import('./picture.js');
-		await writeWhole(join(this.#folder, 'sweep.svg'), sweepPicture(record));
+		await writeFileWhole(join(this.#folder, 'sweep.svg'), sweepPicture(record));
 	}
 
 	/** One run to its end. Only what the training itself cannot do is an outcome; every other error ends the sweep. */
