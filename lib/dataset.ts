@@ -1,13 +1,14 @@
 /** Rows from a file or from memory, read as they are asked for. */
 import { createHash } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
-
+import { fileBytes } from './data/bytes.js';
 import { checkData } from './data/check/check.js';
 import { estimate, type TokenCounter } from './data/check/lengths.js';
 import { repair } from './data/check/repair.js';
 import type { DataReport } from './data/check/report.js';
 import { csv, folder, formatOf, jsonl, parquet, tsv } from './data/file.js';
 import { sortedLabels } from './data/labels.js';
+import { MemoryRows } from './data/memory.js';
 import type { Format, Reading } from './data/reading.js';
 import {
 	type DatasetRow,
@@ -22,6 +23,7 @@ import {
 	textOf,
 } from './data/row.js';
 import { heldBack, type SplitOptions } from './data/split.js';
+import { isGzip } from './data/stored.js';
 import { ConfigError, DataError, ModelError, RuntimeUnavailableError } from './errors.js';
 import { loadBase } from './runtime/load.js';
 import { Tokenizer } from './tokenizer.js';
@@ -64,6 +66,11 @@ interface Kind {
 	readonly format: Format['name'] | undefined;
 	readonly columns: { readonly text: string; readonly label: string };
 	readonly labelSeparator?: string | undefined;
+	/** Whether repeated rows are left out. */
+	readonly deduped?: boolean;
+	/** The one file the rows come from, whose bytes are what is hashed. */
+	readonly file?: string | undefined;
+	readonly memory?: MemoryRows;
 }
 
 const IN_MEMORY: Origin = { name: 'rows in memory', unit: 'Row' };
@@ -76,7 +83,7 @@ export class Dataset implements RowSource {
 	readonly #kind: Kind;
 	#fingerprint: Fingerprint | undefined;
 
-	private constructor(origin: Origin, walk: Walk, kind: Kind = { format: undefined, columns: MEMORY_COLUMNS }) {
+	private constructor(origin: Origin, walk: Walk, kind: Kind) {
 		this.source = origin.name;
 		this.#origin = origin;
 		this.#walk = walk;
@@ -104,16 +111,10 @@ export class Dataset implements RowSource {
 		return Dataset.#fromFile(pathOf(path), folder, {});
 	}
 
-	/** Rows from memory; what can be walked only once is kept on the first walk. */
+	/** Rows from memory; of what can be walked only once the rows are kept on the first walk, where they are no more than 128 MB of text. */
 	static fromArray(rows: Iterable<Row> | AsyncIterable<Row>): Dataset {
-		let kept: readonly Row[] | undefined = Array.isArray(rows) ? rows : undefined;
-		return new Dataset(IN_MEMORY, async function* ({ hash }) {
-			kept ??= await collect(rows);
-			for (const [index, row] of kept.entries()) {
-				hash?.(`${JSON.stringify([row?.text, row?.label])}\n`);
-				yield { line: index + 1, text: row?.text, label: row?.label };
-			}
-		});
+		const memory = new MemoryRows(rows);
+		return new Dataset(IN_MEMORY, ({ hash }) => memory.walk(hash), { format: undefined, columns: MEMORY_COLUMNS, memory });
 	}
 
 	/** Whatever a `DataInput` may be; a file's kind is told by its ending, also before .gz. Throws FORMAT_UNKNOWN. */
@@ -128,7 +129,12 @@ export class Dataset implements RowSource {
 		const { textColumn = 'text', labelColumn = 'label', labelSeparator, maxDecodedBytes } = options;
 		const columns = { text: textColumn, label: labelColumn };
 		const walk: Walk = (asked) => format.rows(path, { columns, maxDecodedBytes, ...asked });
-		return new Dataset({ name: path, unit: format.unit }, walk, { format: format.name, columns, labelSeparator });
+		return new Dataset({ name: path, unit: format.unit }, walk, {
+			format: format.name,
+			columns,
+			labelSeparator,
+			file: format === folder ? undefined : path,
+		});
 	}
 
 	get unit(): Origin['unit'] {
@@ -137,6 +143,29 @@ export class Dataset implements RowSource {
 
 	get fingerprint(): Fingerprint | undefined {
 		return this.#fingerprint;
+	}
+
+	get inMemory(): boolean {
+		return this.#kind.memory !== undefined;
+	}
+
+	get recipe(): unknown {
+		const { format = null, columns, labelSeparator = null, deduped = false, file = '' } = this.#kind;
+		return { format, gzip: isGzip(file), columns, labelSeparator, deduped };
+	}
+
+	async contentHash(stopIfAborted: () => void): Promise<string> {
+		const { memory, file } = this.#kind;
+		if (memory?.gone && this.#fingerprint !== undefined) return this.#fingerprint.sha256;
+		const sha256 = createHash('sha256');
+		const hash = (bytes: string | Uint8Array) => sha256.update(bytes);
+		if (file === undefined) for await (const _ of this.#walk({ hash })) stopIfAborted();
+		else
+			for await (const bytes of fileBytes(file)) {
+				stopIfAborted();
+				hash(bytes);
+			}
+		return sha256.digest('hex');
 	}
 
 	/** Checked rows in order. Throws a DataError at the first row that is none. */
@@ -183,7 +212,7 @@ export class Dataset implements RowSource {
 				const seen = new SeenRows();
 				for await (const row of walk(asked)) if (row instanceof DataError || seen.isNew(row)) yield row;
 			},
-			this.#kind,
+			{ ...this.#kind, deduped: true },
 		);
 	}
 

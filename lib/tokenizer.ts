@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto';
+
 import { ConfigError, DataError, DistiltuneError, fromNative } from './errors.js';
 import { resolveModel } from './model/folder.js';
 import { loadVocabulary, type Vocabulary } from './model/vocabulary.js';
@@ -49,6 +51,16 @@ export class Tokenizer implements Disposable, AsyncDisposable {
 	/** The tokenizer of a model folder or of a model by name. Throws ModelError MODEL_NOT_FOUND and those of loadVocabulary. */
 	static async load(folderOrName: string): Promise<Tokenizer> {
 		return new Tokenizer(await loadVocabulary(await resolveModel(folderOrName)));
+	}
+
+	/** SHA-256 of all it is made of: two with the same give the same tokens. */
+	get identity(): string {
+		return createHash('sha256').update(JSON.stringify(this.#vocabulary)).digest('hex');
+	}
+
+	/** Number of tokens in its vocabulary. */
+	get size(): number {
+		return this.#vocabulary.tokens.length;
 	}
 
 	/** One text, on the calling thread. */

@@ -10,7 +10,7 @@ import { isSplit } from './option-check.js';
 import { type ResolvedConfig, resolveConfig, type TrainerConfig } from './options.js';
 import { measure } from './report/measure.js';
 import type { MetricsOf, Position, TrainerEvent } from './train/events.js';
-import { readRows } from './train/material.js';
+import { readRows } from './train/reading.js';
 import { History } from './train/record.js';
 import { drive, type Run } from './train/run.js';
 import type { Schedule } from './train/schedule.js';
@@ -75,7 +75,7 @@ export class Trainer<Problem extends ProblemType = 'single_label_classification'
 			const { workplace } = this.#trained();
 			const { tokenizer, maxLength, model } = workplace;
 			const stopped = () => this.#turn.closed;
-			const reading = readingOptions(tokenizer, maxLength, { config: this.config, stopped, signal: undefined });
+			const reading = readingOptions(tokenizer, maxLength, { config: this.config, stopped, signal: undefined }, () => undefined);
 			const examples = data === undefined ? workplace.eval : (await readRows(Dataset.from(data, this.config), model.labels, reading)).examples;
 			if (examples === undefined) throw new ConfigError('OPTIONS_INVALID', 'Expected rows to evaluate: neither `eval` nor an argument names any');
 			const measured = await measure(

@@ -6,6 +6,7 @@ import { lengthsOf, pack, readExamples } from '../lib/train/examples.js';
 import { Meter } from '../lib/train/meter.js';
 import { drive } from '../lib/train/run.js';
 import { targetReader } from '../lib/train/targets.js';
+import { type Ragged, tokensInMemory } from '../lib/train/tokens.js';
 import { examplesOf, jobOf, play } from './loop.js';
 
 describe('meter', () => {
@@ -117,6 +118,7 @@ describe('rows as the model reads them', () => {
 			line: row + 2,
 		}));
 		const portions: number[] = [];
+		const taken: Ragged[] = [];
 		const read = await readExamples(
 			(async function* () {
 				yield* texts;
@@ -131,15 +133,19 @@ describe('rows as the model reads them', () => {
 					};
 				},
 				targets: targetReader('single_label_classification', Dataset.fromArray([]), undefined),
+				take: async (portion) => void taken.push(portion),
 				stopIfAborted: () => {},
 			},
 		);
+		const tokens = tokensInMemory(taken);
+		const { ids, offsets } = tokens.read(Int32Array.from(texts.keys()));
+		expect(tokens.rows).toBe(1100);
 		expect(portions.length).toBeGreaterThan(2);
 		expect(read.labels).toEqual(['10', '11', '12']);
-		expect(read.remarks).toEqual({ empty: 1, truncated: 1, withNul: 1 });
-		expect([...read.examples.targets.subarray(0, 4)]).toEqual([2, 1, 0, 2]);
-		expect([...read.examples.ids]).toEqual(texts.map(({ text }) => text.length));
-		expect([...read.examples.offsets]).toEqual(Array.from({ length: 1101 }, (_, row) => row));
+		expect(read.remarks).toEqual({ empty: 1, truncated: 1, withNul: 1, firstTruncated: 9 });
+		expect([...read.targets.subarray(0, 4)]).toEqual([2, 1, 0, 2]);
+		expect([...ids]).toEqual(texts.map(({ text }) => text.length));
+		expect([...offsets]).toEqual(Array.from({ length: 1101 }, (_, row) => row));
 	});
 });
 

@@ -5,6 +5,7 @@ import type { Job } from '../lib/train/loop.js';
 import { planOf } from '../lib/train/plan.js';
 import { floatText, roundTo } from '../lib/train/python-number.js';
 import { warmupLength } from '../lib/train/schedule.js';
+import { tokensInMemory } from '../lib/train/tokens.js';
 import { type StateEntry, type StateOptions, trainerStateText } from '../lib/train/trainer-state.js';
 import { jobOf, measured, play } from './loop.js';
 import { referenceJson } from './models.js';
@@ -65,8 +66,9 @@ async function replay({ text, arguments: { train_rows: rows = 60, arguments: giv
 	const { job } = jobOf(options, {
 		plan,
 		examples: {
-			ids: new Int32Array(rows * rowLength),
-			offsets: Int32Array.from({ length: rows + 1 }, (_, row) => row * rowLength),
+			tokens: tokensInMemory([
+				{ ids: new Int32Array(rows * rowLength), offsets: Int32Array.from({ length: rows + 1 }, (_, row) => row * rowLength) },
+			]),
 			targets: new Int32Array(rows),
 			lines: new Int32Array(rows),
 		},

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { type ComputeMetrics, type EvaluationRows, withCustomMetrics } from '../lib/report/custom-metrics.js';
 import { measure } from '../lib/report/measure.js';
 import type { RaggedBatch } from '../lib/runtime/native.js';
+import { tokensInMemory } from '../lib/train/tokens.js';
 import { someMetrics } from './metrics.js';
 
 const rows: EvaluationRows = { logits: [], labels: new Int32Array(), names: ['a', 'b'] };
@@ -40,8 +41,7 @@ describe('metrics of the user', () => {
 
 it('they are given every row, in order, whatever the batch', async () => {
 	const examples = {
-		ids: Int32Array.of(0, 1, 2),
-		offsets: Int32Array.of(0, 1, 2, 3),
+		tokens: tokensInMemory([{ ids: Int32Array.of(0, 1, 2), offsets: Int32Array.of(0, 1, 2, 3) }]),
 		targets: Int32Array.of(0, 1, 1),
 		lines: Int32Array.of(1, 2, 3),
 	};

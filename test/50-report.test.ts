@@ -5,6 +5,7 @@ import { metricsOf } from '../lib/report/metrics.js';
 import { trainingTable } from '../lib/report/table.js';
 import type { RaggedBatch } from '../lib/runtime/native.js';
 import type { Evaluation } from '../lib/train/events.js';
+import { tokensInMemory } from '../lib/train/tokens.js';
 import { labelsOf, scored, someMetrics } from './metrics.js';
 
 describe('table', () => {
@@ -39,12 +40,9 @@ describe('table', () => {
 
 describe('measure', () => {
 	// Rows of one token, whose second logit is that token: a row out of place shows.
-	const examples = {
-		ids: Int32Array.of(0, 1, 2, 3, 4),
-		offsets: Int32Array.of(0, 1, 2, 3, 4, 5),
-		targets: Int32Array.of(0, 1, 0, 1, 1),
-		lines: Int32Array.of(1, 2, 3, 4, 5),
-	};
+	const ids = Int32Array.of(0, 1, 2, 3, 4);
+	const tokens = tokensInMemory([{ ids, offsets: Int32Array.of(0, 1, 2, 3, 4, 5) }]);
+	const examples = { tokens, targets: Int32Array.of(0, 1, 0, 1, 1), lines: Int32Array.of(1, 2, 3, 4, 5) };
 	const session = { logits: async ({ ids }: RaggedBatch) => Float32Array.from([...ids].flatMap((id) => [2, id])) };
 
 	const options = {
@@ -58,7 +56,7 @@ describe('measure', () => {
 	} as const;
 
 	it('gives the same metrics whatever the batch', async () => {
-		const rows = Array.from(examples.ids, (id) => [2, id]);
+		const rows = Array.from(ids, (id) => [2, id]);
 		const expected = await metricsOf(scored(rows, [...examples.targets]), ['a', 'b']);
 		for (const batchSize of [1, 2, 5, 8]) {
 			expect(await measure(examples, { ...options, batchSize, stopped: () => false })).toMatchObject({

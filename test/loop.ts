@@ -3,6 +3,7 @@ import type { Measured, TrainerEvent } from '../lib/train/events.js';
 import type { Examples } from '../lib/train/examples.js';
 import { type Job, type LoopEnd, runLoop } from '../lib/train/loop.js';
 import { type PlanOptions, planOf } from '../lib/train/plan.js';
+import { tokensInMemory } from '../lib/train/tokens.js';
 import { someMetrics } from './metrics.js';
 
 // The training loop without an engine: a session that says what it is told to.
@@ -20,9 +21,9 @@ export const planOptions: PlanOptions = {
 export function examplesOf(rows: number): Examples {
 	const lengths = Array.from({ length: rows }, (_, row) => row + 2);
 	const offsets = Int32Array.from([0, ...lengths.map((_, row) => lengths.slice(0, row + 1).reduce((a, b) => a + b))]);
+	const ids = Int32Array.from(lengths.flatMap((length, row) => Array.from({ length }, (_, token) => 100 * row + token)));
 	return {
-		ids: Int32Array.from(lengths.flatMap((length, row) => Array.from({ length }, (_, token) => 100 * row + token))),
-		offsets,
+		tokens: tokensInMemory([{ ids, offsets }]),
 		targets: Int32Array.from(lengths, (_, row) => row % 2),
 		lines: Int32Array.from(lengths, (_, row) => row + 1),
 	};

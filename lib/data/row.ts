@@ -39,6 +39,12 @@ export interface RowSource extends AsyncIterable<DatasetRow> {
 	readonly unit: Origin['unit'];
 	/** Known once all rows have been walked. */
 	readonly fingerprint: Fingerprint | undefined;
+	/** Whether the rows come from a program, texts and all; else from files. */
+	readonly inMemory: boolean;
+	/** What decides, beside the content, which rows are read of it: as JSON has it. */
+	readonly recipe: unknown;
+	/** The fingerprint's SHA-256 without reading rows where that is possible. `stopIfAborted` is asked now and then; throws to end it. */
+	contentHash(stopIfAborted: () => void): Promise<string>;
 	/** The refusal of one row. */
 	error(code: string, line: number, sentence: string, hint?: string): DataError;
 }

@@ -56,7 +56,7 @@ async function* steps(request: Request, history: History, wishes: Wishes): Async
 			config: settledConfig(run),
 			labels: run.material.labels,
 			plan,
-			rows: countRows(
+			rows: await countRows(
 				run.material.train,
 				run.material.eval,
 				config.problemType === 'single_label_classification' ? run.material.labels.length : null,
@@ -103,7 +103,7 @@ async function* steps(request: Request, history: History, wishes: Wishes): Async
 	};
 }
 
-function begun({ model, material, plan, config, from }: Prepared): TrainerEvent {
+function begun({ model, material, plan, config, from, readSeconds }: Prepared): TrainerEvent {
 	return {
 		type: 'trainBegin',
 		model,
@@ -112,6 +112,8 @@ function begun({ model, material, plan, config, from }: Prepared): TrainerEvent 
 		evalRows: material.eval === undefined ? 0 : rowsOf(material.eval),
 		...plan,
 		evalStrategy: config.evalStrategy,
+		readSeconds,
+		tokensFromCache: material.tokensFromCache,
 		...(from && { resumedFrom: { path: from.checkpoint.folder, step: from.state.step } }),
 	};
 }

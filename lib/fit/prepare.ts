@@ -7,6 +7,7 @@ import { removeLeftovers } from '../model/leftovers.js';
 import { requireWritable } from '../model/write-folder.js';
 import { isSplit } from '../option-check.js';
 import type { ResolvedConfig } from '../options.js';
+import { tokensFolder } from '../runtime/cache.js';
 import { loadBase, loadEngine } from '../runtime/load.js';
 import { Tokenizer } from '../tokenizer.js';
 import type { Checkpoint } from '../train/checkpoint.js';
@@ -14,15 +15,17 @@ import { settledWeights } from '../train/class-weights.js';
 import { lengthsOf, requireKnownTokens, rowsOf } from '../train/examples.js';
 import { findCheckpoint, openCheckpoint } from '../train/find-checkpoint.js';
 import { identityOf } from '../train/identity.js';
-import { gather, type Material, type ReadingOptions } from '../train/material.js';
+import { gather, type Material } from '../train/material.js';
 import type { OrderOptions } from '../train/order.js';
 import { type Plan, planOf } from '../train/plan.js';
+import type { ReadingOptions } from '../train/reading.js';
 import type { Warning } from '../train/record.js';
 import { requireSameRun } from '../train/resume.js';
 import { type Identity, type RunState, readRunState } from '../train/run-state.js';
 import { rowWeights } from '../train/sampling.js';
 import { type Schedule, scheduleOf } from '../train/schedule.js';
 import { sessionOptions } from '../train/session.js';
+import { TokenCache } from '../train/token-cache.js';
 import { Workplace } from './workplace.js';
 
 export interface Request {
@@ -57,6 +60,7 @@ export interface Prepared {
 	readonly from: { readonly checkpoint: Checkpoint; readonly state: RunState } | undefined;
 	/** Parameters the model to start from did not have. */
 	readonly drawnFromSeed: readonly string[];
+	readonly readSeconds: number;
 	/** What is to be told once the run has begun. */
 	readonly warnings: readonly Warning[];
 }
@@ -74,7 +78,13 @@ export async function prepare(request: Request): Promise<Prepared> {
 	const base = loadBase();
 	const { Generator } = base;
 	const sources = { train: request.train, eval: request.eval, labels: config.labels, Generator, dataSeed: config.dataSeed ?? config.seed };
-	const material = await gather(sources, readingOptions(tokenizer, maxLength, request));
+	const warnings = [...found.warnings];
+	const readingStarted = performance.now();
+	const material = await gather(
+		sources,
+		readingOptions(tokenizer, maxLength, request, (warning) => warnings.push(warning)),
+	);
+	const readSeconds = (performance.now() - readingStarted) / 1000;
 	requireKnownTokens([material.train, material.eval], folder.config.shape.vocabSize, folder.folder);
 	const plan = planOf(rowsOf(material.train), config);
 	const model = withLabels(folder.config, material.labels, config.problemType);
@@ -113,24 +123,29 @@ export async function prepare(request: Request): Promise<Prepared> {
 		workplace,
 		from: found.checkpoint && state && { checkpoint: found.checkpoint, state },
 		drawnFromSeed: state?.drawnFromSeed ?? initialized,
-		warnings: [...found.warnings, ...remarks, ...ignoredWeights(ignored)],
+		readSeconds,
+		warnings: [...warnings, ...remarks, ...ignoredWeights(ignored)],
 	};
 }
 
-/** How rows are read: texts longer than `maxLength` tokens are cut, and `stopped` ends it with AbortError. */
+/** How rows are read: texts longer than `maxLength` tokens are cut, and `stopped` ends it with AbortError. `onWarning` is told of token files that are of no use. */
 export function readingOptions(
 	tokenizer: Tokenizer,
 	maxLength: number,
 	{ config, stopped, signal }: Pick<Request, 'config' | 'stopped' | 'signal'>,
+	onWarning: (warning: Warning) => void,
 ): ReadingOptions {
+	const stopIfAborted = () => {
+		if (stopped()) throw new AbortError('The run was stopped while its rows were read; nothing was saved', { cause: signal?.reason });
+	};
 	return {
 		encode: (texts) => tokenizer.encodeBatch(texts, { maxLength }),
+		tokenizer,
 		problemType: config.problemType,
 		maxLength,
 		truncation: config.truncation,
-		stopIfAborted: () => {
-			if (stopped()) throw new AbortError('The run was stopped while its rows were read; nothing was saved', { cause: signal?.reason });
-		},
+		cache: new TokenCache({ folder: tokensFolder(), openTokenRows: loadBase().openTokenRows, stopIfAborted, onWarning }),
+		stopIfAborted,
 	};
 }
 

@@ -16,6 +16,11 @@ export function cacheFolder(env: NodeJS.ProcessEnv = process.env): string {
 	return join(homedir(), '.cache', 'distiltune');
 }
 
+/** Where tokens of data sets are kept: DISTILTUNE_TOKENS_DIR, else in the cache. May be removed at any time. */
+export function tokensFolder(env: NodeJS.ProcessEnv = process.env): string {
+	return env.DISTILTUNE_TOKENS_DIR ? resolve(env.DISTILTUNE_TOKENS_DIR) : join(cacheFolder(env), 'tokens');
+}
+
 const elsewhere = 'Free some space, or name another folder in DISTILTUNE_CACHE_DIR';
 
 /** Bytes free on the disk of `folder`. */

@@ -155,6 +155,23 @@ export interface WeightsCopy {
 	readonly head: Head;
 }
 
+/** Where rows lie in a token file (lib/train/token-file.ts); positions in bytes. */
+export interface TokenLayout {
+	readonly rows: number;
+	readonly tokens: number;
+	readonly idBytes: 2 | 4;
+	readonly idsAt: number;
+	readonly offsetsAt: number;
+}
+
+/** Rows of a mapped token file. Closed when it is collected. */
+export interface NativeTokenRows {
+	/** int32[rows]: tokens of each row. Throws TOKENS_INVALID. */
+	lengths(): Int32Array;
+	/** Copies of the rows with these numbers, in this order. On the calling thread. Throws ROW_UNKNOWN or TOKENS_INVALID. */
+	read(rows: Int32Array): RaggedBatch;
+}
+
 export interface BaseAddon {
 	readonly Tokenizer: new (spec: TokenizerSpec) => NativeTokenizer;
 	/** Reads the weights off the calling thread. */
@@ -172,6 +189,8 @@ export interface BaseAddon {
 	cpu(): { readonly isa: 'avx512' | 'avx2' | 'neon' | 'scalar'; readonly cores: number };
 	/** The tensors of a file of weights of any form (native/files/tensor_source.h), or of an index and its shards; no values are read yet. */
 	openTensors(path: string): NativeTensors;
+	/** Throws FILE_NOT_FOUND, FILE_NOT_READABLE, or TOKENS_INVALID where the rows do not lie in the file. */
+	openTokenRows(path: string, layout: TokenLayout): NativeTokenRows;
 }
 
 /** What is made small: computed in double, a mean over the batch. Combinations without a meaning are refused with LOSS_INVALID. */

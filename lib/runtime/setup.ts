@@ -4,7 +4,7 @@ import { cp } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { RuntimeUnavailableError } from '../errors.js';
 import { keptMember, unpack } from './archive.js';
-import { cacheFolder, onDisk, requireSpace, withLock } from './cache.js';
+import { cacheFolder, onDisk, requireSpace, tokensFolder, withLock } from './cache.js';
 import { sha256OfFile } from './hash.js';
 import { type InstallRecord, installFolder } from './installed.js';
 import { cachedLibtorch, type Libtorch, probe } from './libtorch.js';
@@ -186,13 +186,14 @@ export async function runSetup(options: SetupOptions = {}, onProgress: Progress 
 	return ready() ?? onDisk(root, () => withLock(join(root, 'lock'), install, waiting));
 }
 
-/** Removes what this package ever put into the per-user cache: libtorch, engines built for it, a CMake from pip. */
+/** Removes what this package ever put into the per-user cache: libtorch, engines built for it, a CMake from pip, tokens of data sets. */
 export async function cleanCache(env: NodeJS.ProcessEnv = process.env): Promise<void> {
 	const root = dirname(installFolder(env));
 	await onDisk(root, () =>
 		withLock(join(root, 'lock'), async () => {
 			for (const name of readdirSync(root)) if (!name.startsWith('lock-')) remove(join(root, name));
 			for (const name of ['engines', 'cmake']) remove(join(cacheFolder(env), name));
+			remove(tokensFolder(env));
 		}),
 	);
 }

@@ -140,6 +140,10 @@ export type TrainerEvent =
 			readonly evalStrategy: 'epoch' | 'steps' | 'no';
 			/** The checkpoint it goes on from; without it the run is at its beginning. */
 			readonly resumedFrom?: { readonly path: string; readonly step: number };
+			/** Spent on reading and tokenizing the rows, or on finding their tokens. */
+			readonly readSeconds: number;
+			/** Whether the tokens of all rows came from files of an earlier run, and no text was read. */
+			readonly tokensFromCache: boolean;
 	  }
 	| ({ readonly type: 'epochBegin' } & Position)
 	| ({ readonly type: 'step'; readonly tokens: number } & LogEntry)

@@ -1,14 +1,14 @@
-/** A data set as the model reads it: token ids of all rows end to end, tokenized once. */
+/** A data set as the model reads it, tokenized once. */
 
 import type { DatasetRow } from '../data/row.js';
 import { ModelError } from '../errors.js';
 import type { RaggedBatch, RaggedEncoding } from '../runtime/native.js';
+import { Int32List } from './int32-list.js';
 import type { TargetReader, Targets } from './targets.js';
+import { selectedTokens, type Tokens } from './tokens.js';
 
-/** Rows laid end to end; row r is ids[offsets[r] .. offsets[r + 1]). */
 export interface Examples {
-	readonly ids: Int32Array;
-	readonly offsets: Int32Array;
+	readonly tokens: Tokens;
 	readonly targets: Targets;
 	/** Where each row stands in the data, as `DatasetRow.line`. */
 	readonly lines: Int32Array;
@@ -19,58 +19,61 @@ export interface Remarks {
 	readonly empty: number;
 	readonly truncated: number;
 	readonly withNul: number;
-}
-
-export interface ReadResult {
-	readonly examples: Examples;
-	readonly labels: readonly string[];
-	readonly remarks: Remarks;
+	/** Line of the first row that was cut; 0 where none was. */
+	readonly firstTruncated: number;
 }
 
 export interface ReadOptions {
 	readonly encode: (texts: readonly string[]) => Promise<RaggedEncoding>;
 	readonly targets: TargetReader;
-	/** The error a text longer than the limit is, where it is one. */
-	readonly onTruncated?: ((row: DatasetRow) => Error) | undefined;
+	/** Takes the tokens of the rows in order. */
+	readonly take: (portion: RaggedEncoding) => Promise<void>;
+	/** Told the line of each row that was cut, before its tokens are taken; may throw. */
+	readonly onTruncated?: ((line: number) => void) | undefined;
 	/** Asked before each portion of texts; throws to end the reading. */
 	readonly stopIfAborted: () => void;
 }
 
 // Texts handed to the tokenizer at once: enough to keep its thread busy, little enough to hold in memory.
 const ROWS_AT_ONCE = 512;
+const UNITS_AT_ONCE = 4 * 2 ** 20;
 
-export async function readExamples(rows: AsyncIterable<DatasetRow>, options: ReadOptions): Promise<ReadResult> {
-	const parts: RaggedEncoding[] = [];
-	const remarks = { empty: 0, truncated: 0, withNul: 0 };
-	const lines: number[] = [];
-	let waiting: DatasetRow[] = [];
+/** Walks the rows once, holding a portion of texts at a time. */
+export async function readExamples(
+	rows: AsyncIterable<DatasetRow>,
+	{ encode, targets, take, onTruncated, stopIfAborted }: ReadOptions,
+): Promise<Pick<Examples, 'targets' | 'lines'> & { readonly labels: readonly string[]; readonly remarks: Remarks }> {
+	const remarks = { empty: 0, truncated: 0, withNul: 0, firstTruncated: 0 };
+	const lines = new Int32List();
+	let texts: string[] = [];
+	let units = 0;
 
 	const encodeWaiting = async () => {
-		const encoding = await options.encode(waiting.map(({ text }) => text));
-		const first = encoding.truncated.indexOf(1);
-		const longer = waiting[first];
-		if (longer !== undefined && options.onTruncated !== undefined) throw options.onTruncated(longer);
-		remarks.truncated += encoding.truncated.reduce((sum, flag) => sum + flag, 0);
-		parts.push(encoding);
-		waiting = [];
+		stopIfAborted();
+		const encoding = await encode(texts);
+		const first = lines.length - texts.length;
+		for (const [row, cut] of encoding.truncated.entries()) {
+			if (cut === 0) continue;
+			const line = lines.at(first + row);
+			if (remarks.truncated++ === 0) remarks.firstTruncated = line;
+			onTruncated?.(line);
+		}
+		await take(encoding);
+		[texts, units] = [[], 0];
 	};
 
 	for await (const row of rows) {
-		options.targets.add(row);
-		lines.push(row.line);
+		targets.add(row);
 		if (row.text.trim() === '') remarks.empty += 1;
 		if (row.text.includes('\0')) remarks.withNul += 1;
-		waiting.push(row);
-		if (waiting.length === ROWS_AT_ONCE) {
-			options.stopIfAborted();
-			await encodeWaiting();
-		}
+		texts.push(row.text);
+		lines.push(row.line);
+		units += row.text.length;
+		if (texts.length === ROWS_AT_ONCE || units > UNITS_AT_ONCE) await encodeWaiting();
 	}
-	options.stopIfAborted();
-	if (waiting.length > 0) await encodeWaiting();
-
-	const { labels, targets } = options.targets.settle();
-	return { examples: { ...joined(parts), targets, lines: Int32Array.from(lines) }, labels, remarks };
+	stopIfAborted();
+	if (texts.length > 0) await encodeWaiting();
+	return { ...targets.settle(), lines: lines.values(), remarks };
 }
 
 /** What a run says of the rows it read from `source`. */
@@ -85,52 +88,35 @@ export function warningsOf({ empty, truncated, withNul }: Remarks, source: strin
 }
 
 /** The rows with these numbers, in this order, as examples of their own. */
-export function subset(examples: Examples, rows: Int32Array): Examples {
-	const { ids, offsets, labels } = pack(examples, rows);
-	return { ids, offsets, targets: labels, lines: rows.map((row) => examples.lines[row] as number) };
+export function subset({ tokens, targets, lines }: Examples, rows: Int32Array): Examples {
+	return {
+		tokens: selectedTokens(tokens, rows),
+		targets: targetsOf(targets, tokens.rows, rows),
+		lines: rows.map((row) => lines[row] as number),
+	};
 }
 
-export const rowsOf = ({ offsets }: Examples): number => offsets.length - 1;
+export const rowsOf = ({ tokens }: Examples): number => tokens.rows;
 
 /** Tokens of each row. */
-export function lengthsOf({ offsets }: Examples): Int32Array {
-	return Int32Array.from({ length: offsets.length - 1 }, (_, row) => (offsets[row + 1] ?? 0) - (offsets[row] ?? 0));
-}
+export const lengthsOf = ({ tokens }: Examples): Int32Array => tokens.lengths();
 
 /** The engine reads a row of its embedding for each token: there must be one. Throws ModelError VOCABULARY_MISMATCH. */
 export function requireKnownTokens(examples: readonly (Examples | undefined)[], vocabSize: number, folder: string): void {
-	const largest = examples.reduce((most, each) => (each === undefined ? most : each.ids.reduce((a, b) => Math.max(a, b), most)), 0);
+	const largest = Math.max(...examples.map((each) => each?.tokens.largestId ?? 0));
 	if (largest < vocabSize) return;
 	throw new ModelError('VOCABULARY_MISMATCH', `The vocabulary of ${folder} has a token ${largest}, but its model knows only ${vocabSize}`);
 }
 
 /** A batch of the rows with these numbers, in this order. */
-export function pack({ ids, offsets, targets }: Examples, rows: Int32Array): Required<RaggedBatch> {
-	const batchOffsets = new Int32Array(rows.length + 1);
-	for (const [index, row] of rows.entries()) {
-		batchOffsets[index + 1] = (batchOffsets[index] ?? 0) + (offsets[row + 1] ?? 0) - (offsets[row] ?? 0);
-	}
-	const batchIds = new Int32Array(batchOffsets[rows.length] ?? 0);
-	for (const [index, row] of rows.entries()) batchIds.set(ids.subarray(offsets[row], offsets[row + 1]), batchOffsets[index]);
-	const width = targets.length / (offsets.length - 1);
-	const labels = targets.slice(0, rows.length * width);
-	for (const [index, row] of rows.entries()) labels.set(targets.subarray(row * width, (row + 1) * width), index * width);
-	return { ids: batchIds, offsets: batchOffsets, labels };
+export function pack({ tokens, targets }: Examples, rows: Int32Array): Required<RaggedBatch> {
+	return { ...tokens.read(rows), labels: targetsOf(targets, tokens.rows, rows) };
 }
 
-function joined(parts: readonly RaggedEncoding[]): { ids: Int32Array; offsets: Int32Array } {
-	const ids = new Int32Array(parts.reduce((sum, part) => sum + part.ids.length, 0));
-	const offsets = new Int32Array(parts.reduce((sum, part) => sum + part.offsets.length - 1, 0) + 1);
-	let token = 0;
-	let row = 0;
-	for (const part of parts) {
-		ids.set(part.ids, token);
-		offsets.set(
-			part.offsets.map((offset) => offset + token),
-			row,
-		);
-		token += part.ids.length;
-		row += part.offsets.length - 1;
-	}
-	return { ids, offsets };
+/** The targets of some of `count` rows. */
+function targetsOf(targets: Targets, count: number, rows: Int32Array): Targets {
+	const width = targets.length / count;
+	const wanted = targets instanceof Float32Array ? new Float32Array(rows.length * width) : new Int32Array(rows.length * width);
+	for (const [index, row] of rows.entries()) wanted.set(targets.subarray(row * width, (row + 1) * width), index * width);
+	return wanted;
 }

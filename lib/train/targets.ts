@@ -2,6 +2,7 @@
 import { requireTwoLabels, sortedLabels, unknownLabel } from '../data/labels.js';
 import type { DatasetRow, RowSource } from '../data/row.js';
 import type { ProblemType } from '../model/config.js';
+import { Int32List } from './int32-list.js';
 
 /** As `RaggedBatch.labels`: Int32Array[rows] of classes, or Float32Array[rows * outputs]. */
 export type Targets = Int32Array | Float32Array;
@@ -51,7 +52,7 @@ class Numbering {
 class Classes implements TargetReader {
 	readonly #source: RowSource;
 	readonly #numbering: Numbering;
-	readonly #classes: number[] = [];
+	readonly #classes = new Int32List();
 
 	constructor(source: RowSource, labels: readonly string[] | undefined) {
 		this.#source = source;
@@ -68,7 +69,7 @@ class Classes implements TargetReader {
 
 	settle() {
 		const { labels, renumber } = this.#numbering.settle();
-		return { labels, targets: Int32Array.from(this.#classes, renumber) };
+		return { labels, targets: this.#classes.values().map(renumber) };
 	}
 }
 

@@ -18,6 +18,8 @@ class InputFile {
   const std::string& path() const { return path_; }
   /** Bytes, when it was opened. */
   uint64_t size() const { return size_; }
+  /** The system's number of the open file. */
+  int descriptor() const { return descriptor_; }
 
   /** Exactly `length` bytes from `offset`. Throws FILE_NOT_READABLE, also where the file has become shorter.
    */
