@@ -41,4 +41,6 @@ export type {
 	Timings,
 	TrainerEvent,
 } from './train/events.js';
+export type { RunFinding, RunFindingCode } from './train/finding.js';
+export type { RunRecord } from './train/record.js';
 export { type FitOptions, Trainer, type TrainerRun, type TrainerState, type TrainResult } from './trainer.js';

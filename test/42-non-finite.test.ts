@@ -71,6 +71,15 @@ describe('a loss that is no number', () => {
 		expect(calls).toEqual(['step']);
 	});
 
+	it('counts on from what an earlier loop had left out', async () => {
+		const { guard, step } = sessionThat((call) => (call === 2 ? undefined : refusal()), { skipped: mostSkipped - 2 });
+		await step();
+		expect(guard.skipped).toBe(mostSkipped - 1);
+		await step();
+		expect(guard.skipped).toBe(0);
+		await expect(sessionThat(() => refusal(), { skipped: mostSkipped - 1 }).step()).rejects.toMatchObject({ code: 'NON_FINITE' });
+	});
+
 	it('ends the run where ten updates in a row were none, not ten in all', async () => {
 		const alternating = sessionThat((call) => (call % 2 === 0 ? refusal() : undefined));
 		for (let call = 0; call < 3 * mostSkipped; call++) await alternating.step();

@@ -81,6 +81,7 @@ async function replay({ text, arguments: { train_rows: rows = 60, arguments: giv
 			kwargs: {},
 		},
 		session: {
+			skipped: 0,
 			step: async (batches) => {
 				steps += 1;
 				const log = logs.find(({ step }) => step >= steps);

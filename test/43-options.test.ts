@@ -283,6 +283,8 @@ describe('flags', () => {
 		[['--freeze', '2', '--sampling', 'calm=1,alarmed=4'], { freeze: 2, sampling: { calm: 1, alarmed: 4 } }],
 		[['--focal-gamma', '2', '--on-non-finite', 'skip'], { focalGamma: 2, onNonFinite: 'skip' }],
 		[['--group-by-length', '--logging-first-step'], { groupByLength: true, loggingFirstStep: true }],
+		[['--early-stopping', '2', '--no-load-best-model-at-end'], { earlyStopping: { patience: 2 }, loadBestModelAtEnd: false }],
+		[['--load-best-model-at-end', '--no-greater-is-better'], { loadBestModelAtEnd: true, greaterIsBetter: false }],
 		[['--label-smoothing-factor', '0.1'], { labelSmoothingFactor: 0.1 }],
 	])('%j', async (words, expected) => {
 		expect(await configOf(...words)).toEqual(expected);

@@ -27,7 +27,7 @@ const identity: Identity = {
 const state: RunState = {
 	...{ format: 1, step: 7, epoch: 0.7, globalSamples: 56 },
 	loop: {
-		...{ step: 7, epoch: 0.7, pass: 0, batches: 14, waiting: [0.1 + 0.2], owes: 'step', loggedLoss: Number.POSITIVE_INFINITY },
+		...{ step: 7, epoch: 0.7, pass: 0, batches: 14, waiting: [0.1 + 0.2], skipped: 3, owes: 'step', loggedLoss: Number.POSITIVE_INFINITY },
 		meter: { sinceLog: { loss: Number.NaN, count: 0 }, epoch: { loss: 4.9e-324, count: 7 }, whole: { loss: 1.7976931348623157e308, count: 7 } },
 		last: { step: 7, epoch: 0.7, loss: 1 / 3, gradNorm: -0, learningRate: 5e-5 },
 		...{ tokens: 1234, paddedTokens: 4321, best: { best: { value: 0.1 + 0.2, step: 5 }, withoutGain: 1 } },

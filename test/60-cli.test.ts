@@ -3,6 +3,7 @@ import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, tru
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { OptionSpec } from '../lib/option-check.js';
 import { optionTable } from '../lib/options.js';
 import { flagOf } from '../lib/report/command.js';
 import { besideFindings } from './findings.js';
@@ -306,6 +307,16 @@ describe('doctor', () => {
 		expect(lost.status).toBe(2);
 		expect(JSON.parse(lost.stdout).problems[0].what).toContain('nowhere');
 	});
+
+	it('run says what is wrong with a run, for people or as JSON, and ends with 2 where there is none', () => {
+		const { status, stdout, stderr } = distiltune(['doctor', 'run', out]);
+		expect([status, stderr]).toEqual([0, '']);
+		expect(stdout).toContain('EVALUATION_LEAK'); // it was measured on its training rows
+		const [told] = distiltune(['doctor', 'run', out, '--json']).json();
+		expect(told.findings.map(({ code }: { code: string }) => code)).toContain('EVALUATION_LEAK');
+		const none = distiltune(['doctor', 'run', 'nowhere', '--json']);
+		expect([none.status, none.json()[0].error.message]).toEqual([2, expect.stringContaining('nowhere')]);
+	});
 });
 
 describe('any verb', () => {
@@ -326,7 +337,10 @@ describe('any verb', () => {
 		const flags = distiltune(['train', '--help'])
 			.stdout.match(/^ {2}--[a-z0-9-]+/gm)
 			?.map((flag) => flag.trim());
-		const names = Object.entries(optionTable).flatMap(([name, { kind }]) => (['callbacks', 'function'].includes(kind) ? [] : [flagOf(name)]));
+		const names = Object.entries<OptionSpec>(optionTable).flatMap(([name, { kind, default: standing }]) => {
+			if (kind === 'callbacks' || kind === 'function') return [];
+			return kind === 'boolean' && standing === undefined ? [flagOf(name), flagOf(name).replace('--', '--no-')] : [flagOf(name)];
+		});
 		expect(flags).toEqual(['--json', '--quiet', ...names, '--eval-split', '--resume', '--config', '--find-learning-rate']);
 		expect(flags).toContain('--per-device-train-batch-size');
 	});

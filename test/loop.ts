@@ -66,6 +66,7 @@ export function jobOf(changes: Partial<Job['options']> = {}, others: Partial<Job
 	const plan = planOf(6, options);
 	const job: Job = {
 		session: {
+			skipped: 0,
 			step: async (batches, rate, divisor): Promise<StepResult> => {
 				calls.push({ batches, rate, divisor });
 				return lossesOf(batches, steps());

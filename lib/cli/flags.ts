@@ -35,6 +35,8 @@ export function addTrainingFlags(command: Command): Command {
 		const choices = spec.choices === undefined ? '' : ` (${spec.choices.join(', ')})`;
 		const fallback = spec.default === undefined || spec.default === false || typeof spec.default === 'object' ? '' : ` (default: ${spec.default})`;
 		command.option(flagOf(name) + value, spec.help + choices + fallback);
+		if (spec.kind === 'boolean' && spec.default === undefined)
+			command.option(flagOf(name).replace('--', '--no-'), 'the opposite, also where that is the default');
 	}
 	return command
 		.option('--eval-split <share>', 'share of --train to hold back and measure on')

@@ -140,10 +140,10 @@ function loopOf(run: Prepared, wishes: Wishes, stopped: () => boolean, save: Job
 	const warnings = new Warnings();
 	const warn = warnings.add.bind(warnings);
 	const from = run.from?.state.loop;
-	const spoilt = from?.waiting.some(Number.isNaN) ?? false;
+	const past = { spoilt: from?.waiting.some(Number.isNaN) ?? false, skipped: from?.skipped ?? 0 };
 	return warnings.among(
 		runLoop({
-			session: guarded(workplace.session, { ...config, source: run.train, lines: material.train.lines, warn, spoilt }),
+			session: guarded(workplace.session, { ...config, source: run.train, lines: material.train.lines, warn, ...past }),
 			options: config,
 			plan,
 			schedule,

@@ -46,6 +46,8 @@ export interface LoopState extends Position {
 	readonly batches: number;
 	/** Losses of the latest ones, where they wait for the rest of their step. */
 	readonly waiting: readonly number[];
+	/** Updates left out in a row because they were no numbers, the one under way included. */
+	readonly skipped: number;
 	/** What was stopped before it was done: the measuring and saving that follow a step or an epoch. */
 	readonly owes: 'nothing' | 'step' | 'epoch';
 	readonly meter: MeterState;
@@ -75,7 +77,7 @@ export async function* runLoop(job: Job): AsyncGenerator<TrainerEvent, LoopEnd> 
 	let { step, epoch, pass, batches, owes, loggedLoss, last, tokens, paddedTokens } = from ?? start;
 	let waiting = [...(from?.waiting ?? [])];
 	const state = (): LoopState => {
-		const place = { step, epoch, pass, batches, waiting: [...waiting], owes };
+		const place = { step, epoch, pass, batches, waiting: [...waiting], skipped: session.skipped, owes };
 		return { ...place, meter: meter.state, loggedLoss, last, tokens, paddedTokens, best: best.state };
 	};
 	const end = (finished: boolean): LoopEnd => ({ finished, loss: meter.mean, state: state() });

@@ -13,6 +13,8 @@ export interface Where {
 
 /** The session as the loop trains it. */
 export interface StepSession {
+	/** Updates left out in a row until now. */
+	readonly skipped: number;
 	/** Losses and norm are NaN where the update was left out. */
 	step(batches: readonly RaggedBatch[], learningRate: number, divisor: number, where: Where): Promise<StepResult>;
 	/** Losses are NaN where the update these batches belong to will be left out. */
@@ -27,6 +29,8 @@ export interface GuardOptions {
 	readonly warn: (code: string, message: string) => void;
 	/** Whether the update under way is to be left out already, as where a run goes on within it. @default false */
 	readonly spoilt?: boolean;
+	/** Updates left out in a row before, the one under way included. @default 0 */
+	readonly skipped?: number;
 }
 
 /**
@@ -36,7 +40,7 @@ export interface GuardOptions {
  */
 export function guarded(session: Pick<NativeSession, 'step' | 'accumulate'>, options: GuardOptions): StepSession {
 	let spoilt = options.spoilt ?? false;
-	let inARow = 0;
+	let skipped = options.skipped ?? 0;
 
 	const attempt = async <Result>(where: Where, compute: () => Promise<Result>): Promise<Result | undefined> => {
 		try {
@@ -44,9 +48,9 @@ export function guarded(session: Pick<NativeSession, 'step' | 'accumulate'>, opt
 		} catch (cause) {
 			const error = refusal(cause, where, options);
 			if (options.onNonFinite === 'stop' || error?.code !== 'NON_FINITE') throw error ?? cause;
-			inARow += 1;
-			if (inARow === mostSkipped) throw tooMany(error);
-			options.warn('UPDATE_SKIPPED', `${error.message}: skipped, ${inARow} in a row of at most ${mostSkipped - 1}`);
+			skipped += 1;
+			if (skipped === mostSkipped) throw tooMany(error);
+			options.warn('UPDATE_SKIPPED', `${error.message}: skipped, ${skipped} in a row of at most ${mostSkipped - 1}`);
 			spoilt = true;
 			return undefined;
 		}
@@ -54,11 +58,14 @@ export function guarded(session: Pick<NativeSession, 'step' | 'accumulate'>, opt
 	const noNumbers = (count: number) => new Float64Array(count).fill(Number.NaN);
 
 	return {
+		get skipped() {
+			return skipped;
+		},
 		async step(batches, learningRate, divisor, where) {
 			const result = await attempt(where, () => session.step(batches, learningRate, divisor));
 			spoilt = false;
 			if (result === undefined) return { losses: noNumbers(batches.length), gradNorm: Number.NaN };
-			inARow = 0;
+			skipped = 0;
 			return result;
 		},
 		async accumulate(batches, divisor, where) {

@@ -109,6 +109,7 @@ const loop = object<LoopState>({
 	pass: whole,
 	batches: whole,
 	waiting: list(double),
+	skipped: whole,
 	owes: oneOf('nothing', 'step', 'epoch'),
 	meter: object<MeterState>({ sinceLog: lossSum, epoch: lossSum, whole: lossSum }),
 	loggedLoss: orNull(double),
