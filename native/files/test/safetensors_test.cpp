@@ -6,23 +6,15 @@
 #include "files/half.h"
 #include "test/check.h"
 #include "test/files.h"
+#include "test/refusal.h"
 
 // What hostile headers do is in test/30-model-hostile.test.ts; here is what needs values.
 
 using namespace distiltune;
+using distiltune::test::code_of;
 using distiltune::test::TemporaryFolder;
 
 namespace {
-
-template <class Body>
-std::string code_of(Body body) {
-  try {
-    body();
-  } catch (const Failure& failure) {
-    return failure.code;
-  }
-  return "";
-}
 
 /** A file of one tensor with the bytes given. */
 std::string one_tensor(const std::string& dtype, const std::string& shape, const std::string& data) {
