@@ -1,82 +1,38 @@
-import { Calls } from './calls.js';
-import { defaultSeparator, requireTwoLabels } from './data/labels.js';
-import { portions } from './data/portions.js';
+import { answerer } from './classify/answers.js';
+import { askAll, askOneByOne } from './classify/ask.js';
+import { Batcher, type BatcherOptions } from './classify/batcher.js';
+import { Calls } from './classify/calls.js';
+import type { Reading } from './classify/line.js';
+import { type Calibration, calibrate, type Evaluated, evaluate, type Subject, type TunedThreshold, tuneThreshold } from './classify/measure.js';
+import {
+	type ClassifierOptions,
+	checkedLearn,
+	checkedLength,
+	checkedLoad,
+	checkedPredict,
+	type LearnOptions,
+	type Limits,
+	type PredictOptions,
+	type ReadOptions,
+	type ThresholdOptions,
+} from './classify/options.js';
+import { answers, notText, type Texts } from './classify/stream.js';
+import { defaultSeparator } from './data/labels.js';
 import { type DataInput, Dataset } from './dataset.js';
-import { AbortError, ConfigError, DataError, fromNative, ModelError } from './errors.js';
-import { type HeadOptions, headOptions, type Learned, learn } from './learn.js';
+import { AbortError, ConfigError, fromNative, ModelError } from './errors.js';
+import { type Learned, learn } from './learn.js';
+import type { PredictionOf, RankedLabel } from './model/answer.js';
 import { type ModelConfig, type ProblemType, problemOf } from './model/config.js';
 import { saveCopy, type WeightFiles, weightFiles } from './model/copy.js';
-import { atTemperature, type Decision, plainDecision } from './model/decision.js';
+import { type Decision, plainDecision } from './model/decision.js';
 import { type ModelFolder, openModelFolder, resolveModel } from './model/folder.js';
-import { type PredictionOf, predict, type RankedLabel, ranked, type Scorer, score } from './model/predict.js';
 import { loadVocabulary, type Vocabulary } from './model/vocabulary.js';
-import { faultOf } from './option-check.js';
-import { bestThreshold, fitTemperature, type Temperature, type ThresholdMetric, thresholdMetricNames, thresholdValue } from './report/calibration.js';
-import { type Fold, foldFor } from './report/fold.js';
-import { probabilityMetrics } from './report/probabilistic.js';
-import { Probabilities, ScoredRows } from './report/scored-rows.js';
+import { thresholdMetricNames } from './report/calibration.js';
 import { loadBase } from './runtime/load.js';
-import type { Head, NativePredictor, NativeTokenizer } from './runtime/native.js';
-import type { ClassMetrics, Measured, MetricsOf } from './train/events.js';
-import { targetReader } from './train/targets.js';
+import type { Head, NativePredictor, NativeTokenizer, RaggedEncoding } from './runtime/native.js';
 
-export interface ClassifierOptions<Problem extends ProblemType = ProblemType> {
-	/** What the model must be for, and so the shape of all that is told; others are refused. @default what it is for, typed as of one label a text */
-	readonly problemType?: Problem;
-	/** Threads of the forward pass; 0 means one per physical core. @default 0 */
-	readonly threads?: number;
-}
-
-/** How texts are read. */
-export interface ReadOptions {
-	/** Longest row in tokens, [CLS] and [SEP] included, from 2; longer texts are cut. @default what the model can take, at most 512 */
-	readonly maxLength?: number;
-	/** Stops between batches; the call then rejects with AbortError. */
-	readonly signal?: AbortSignal;
-}
-
-export interface PredictOptions extends ReadOptions {
-	/** Give the `topK` labels with the highest scores as a list instead; not with a regression. From 1; more than there are labels gives all of them. */
-	readonly topK?: number;
-}
-
-export interface ThresholdOptions extends ReadOptions {
-	/** What is to be best: F1 of the second label, accuracy, Matthews correlation, or Youden's J (sensitivity + specificity - 1). @default 'f1' */
-	readonly metric?: ThresholdMetric;
-}
-
-/** How texts are read, and a head fitted. */
-export interface LearnOptions extends ReadOptions, HeadOptions {}
-
-/** What calibrate() did. */
-export interface Calibration {
-	readonly temperature: number;
-	/** 'interior', or the bound it ended at: the rows then are too few or too easy to tell. 'flat': they tell nothing, nothing was changed. */
-	readonly where: Temperature['where'];
-	readonly rows: number;
-	readonly before: CalibrationMetrics;
-	readonly after: CalibrationMetrics;
-}
-
-export type CalibrationMetrics = Pick<ClassMetrics, 'loss' | 'brier' | 'ece'>;
-
-/** What tuneThreshold() did. */
-export interface TunedThreshold {
-	/** The second label is given where its score is at least this. */
-	readonly threshold: number;
-	readonly metric: ThresholdMetric;
-	/** The metric before and now. */
-	readonly before: number;
-	readonly after: number;
-	readonly rows: number;
-}
-
-/** A classifier measured on rows. */
-export interface Evaluated<Problem extends ProblemType = 'single_label_classification'> extends Measured {
-	readonly metrics: MetricsOf[Problem];
-	/** Rows whose text was cut to maxLength. */
-	readonly truncated: number;
-}
+/** English text, roughly: bounds how far a stream is read ahead. */
+const charactersPerToken = 4;
 
 /** A trained classifier of texts: one label each, any number of labels, or a number. Runs on the CPU without libtorch. */
 export class Classifier<Problem extends ProblemType = 'single_label_classification'> implements AsyncDisposable {
@@ -88,6 +44,7 @@ export class Classifier<Problem extends ProblemType = 'single_label_classificati
 	readonly #predictor: NativePredictor;
 	readonly #tokenizer: NativeTokenizer;
 	readonly #threads: number;
+	readonly #batcher: Batcher;
 	readonly #calls = new Calls();
 	#weights: WeightFiles;
 	/** Undefined until another was learned: that of the file. */
@@ -100,7 +57,7 @@ export class Classifier<Problem extends ProblemType = 'single_label_classificati
 		vocabulary: Vocabulary,
 		predictor: NativePredictor,
 		tokenizer: NativeTokenizer,
-		threads: number,
+		options: BatcherOptions & { readonly threads: number },
 	) {
 		this.problemType = problemOf(config) as Problem;
 		this.labels = config.labels;
@@ -110,7 +67,11 @@ export class Classifier<Problem extends ProblemType = 'single_label_classificati
 		this.#decision = config.decision;
 		this.#predictor = predictor;
 		this.#tokenizer = tokenizer;
-		this.#threads = threads;
+		this.#threads = options.threads;
+		this.#batcher = new Batcher(
+			{ encode: (texts, maxLength) => this.#encode(texts, maxLength), logits: (batch, head) => predictor.logits(batch, head) },
+			options,
+		);
 	}
 
 	/** Opens a model by folder or name. Throws ModelError: MODEL_NOT_FOUND, MODEL_NOT_TRAINED, PROBLEM_MISMATCH, CONFIG_*, WEIGHTS_*,
@@ -119,7 +80,7 @@ export class Classifier<Problem extends ProblemType = 'single_label_classificati
 		folderOrName: string,
 		options: ClassifierOptions<Problem> = {},
 	): Promise<Classifier<Problem>> {
-		const threads = wholeNumber('threads', options.threads ?? 0, 0, 1024);
+		const checked = checkedLoad(options);
 		const model = await openModelFolder(await resolveModel(folderOrName));
 		const { shape } = model.config;
 		requireProblem(model, options.problemType);
@@ -131,10 +92,10 @@ export class Classifier<Problem extends ProblemType = 'single_label_classificati
 			);
 		const base = loadBase();
 		const weights = await weightFiles(model.weights);
-		const predictor = await base.openPredictor({ weights: model.weights, shape, threads }).catch((cause: unknown) => {
+		const predictor = await base.openPredictor({ weights: model.weights, shape, threads: checked.threads }).catch((cause: unknown) => {
 			throw fromNative(cause, ModelError);
 		});
-		return new Classifier<Problem>(model.config, weights, vocabulary, predictor, new base.Tokenizer(vocabulary), threads);
+		return new Classifier<Problem>(model.config, weights, vocabulary, predictor, new base.Tokenizer(vocabulary), checked);
 	}
 
 	/** What logits are divided by before they become scores; 1 unless calibrated. */
@@ -151,26 +112,47 @@ export class Classifier<Problem extends ProblemType = 'single_label_classificati
 	predict(texts: readonly string[], options: PredictOptions & { readonly topK: number }): Promise<RankedLabel[][]>;
 	predict(text: string, options?: PredictOptions): Promise<PredictionOf[Problem]>;
 	predict(texts: readonly string[], options?: PredictOptions): Promise<PredictionOf[Problem][]>;
-	/** One text in, one result out; many in, many out, in order. A result does not depend on the other texts of the call. */
-	async predict(input: string | readonly string[], options: PredictOptions = {}): Promise<unknown> {
-		const texts: string[] = [];
-		for (const text of Array.isArray(input) ? (input as readonly unknown[]) : [input]) {
-			if (typeof text !== 'string') throw new DataError('TEXT_INVALID', `Expected a text or a list of texts, got ${typeof text}`);
-			texts.push(text);
-		}
-		const results = await this.#calls.run(() => this.#predict(texts, options));
-		return typeof input === 'string' ? results[0] : results;
+	/**
+	 * One text in, one result out; many in, many out, in order. Calls at the same time share batches and take turns, row by row: a call with
+	 * many texts holds up another for no longer than one batch. A result has the same bits whatever else is under way.
+	 */
+	predict(input: string | readonly string[], options: PredictOptions = {}): Promise<unknown> {
+		return this.#calls.run(async () => {
+			const texts: readonly unknown[] = Array.isArray(input) ? input : [input];
+			for (const text of texts) if (typeof text !== 'string') throw notText(text);
+			const { reading, answer } = this.#asked(options);
+			const results = await askAll(this.#batcher, texts as readonly string[], reading, options.signal, answer);
+			return typeof input === 'string' ? results[0] : results;
+		});
+	}
+
+	stream(texts: Texts, options: PredictOptions & { readonly topK: number }): AsyncGenerator<RankedLabel[], void, undefined>;
+	stream(texts: Texts, options?: PredictOptions): AsyncGenerator<PredictionOf[Problem], void, undefined>;
+	/**
+	 * The result of each text as it comes, in order, in constant memory: texts are read ahead for about two batches and no further until results
+	 * are taken. A reader that stops early ends the source with return(). What the source throws comes after the results of the texts before it,
+	 * as does CLASSIFIER_CLOSED where dispose() is called meanwhile; an abort comes at once. Head, temperature and threshold are those of the call.
+	 */
+	stream(texts: Texts, options: PredictOptions = {}): AsyncGenerator<unknown, void, undefined> {
+		this.#calls.stopIfClosed();
+		const { reading, answer } = this.#asked(options);
+		const longest = options.windows === undefined ? reading.maxLength : Number.POSITIVE_INFINITY;
+		const { ask, drop } = askOneByOne(this.#batcher, reading, answer);
+		return answers(texts, {
+			ask: (text) => this.#calls.run(() => ask(text)),
+			drop,
+			room: 2 * this.#batcher.maxBatchTokens,
+			sizeOf: (text) => Math.min(longest, 2 + Math.ceil(text.length / charactersPerToken)),
+			closing: this.#calls.closing,
+			signal: options.signal,
+		});
 	}
 
 	/** Measures the classifier, as calibrated and tuned, on rows whose labels it knows. Several labels of a file's row are parted by '|'. */
 	evaluate(data: DataInput, options: ReadOptions = {}): Promise<Evaluated<Problem>> {
 		return this.#calls.run(async () => {
-			const started = performance.now();
-			const { problemType, labels } = this;
-			const fold = foldFor({ problemType, labels, decision: this.#decision });
-			const labelSeparator = problemType === 'multi_label_classification' ? defaultSeparator : undefined;
-			const truncated = await this.#score(Dataset.from(data, { labelSeparator }), options, fold);
-			return { metrics: await fold.metrics(), rows: fold.rows, seconds: (performance.now() - started) / 1000, truncated };
+			const labelSeparator = this.problemType === 'multi_label_classification' ? defaultSeparator : undefined;
+			return evaluate(Dataset.from(data, { labelSeparator }), this.#subject(options));
 		});
 	}
 
@@ -181,15 +163,9 @@ export class Classifier<Problem extends ProblemType = 'single_label_classificati
 	async calibrate(data: DataInput, options: ReadOptions = {}): Promise<Calibration> {
 		this.#requireOneLabelATextFor('calibrate');
 		return this.#calls.change(async () => {
-			const rows = await this.#finite(Dataset.from(data), options);
-			const measured = (): CalibrationMetrics => {
-				const { loss, brier, ece } = probabilityMetrics(new Probabilities(rows, this.#decision.temperature));
-				return { loss, brier, ece };
-			};
-			const before = measured();
-			const { value, where } = fitTemperature(rows);
-			if (value !== null) this.#decision = atTemperature(this.#decision, value);
-			return { temperature: this.temperature, where, rows: rows.length, before, after: measured() };
+			const { decision, calibration } = await calibrate(Dataset.from(data), this.#subject(options));
+			this.#decision = decision;
+			return calibration;
 		});
 	}
 
@@ -205,17 +181,9 @@ export class Classifier<Problem extends ProblemType = 'single_label_classificati
 		if (this.labels.length !== 2)
 			throw new ConfigError('OPTIONS_INVALID', `Expected a classifier of two labels to tune a threshold of, got one of ${this.labels.length}`);
 		return this.#calls.change(async () => {
-			const dataset = Dataset.from(data);
-			const rows = await this.#finite(dataset, options);
-			requireTwoLabels(
-				this.labels.filter((_, label) => rows.has(label)),
-				dataset.source,
-			);
-			const probabilities = new Probabilities(rows, this.#decision.temperature);
-			const before = thresholdValue(probabilities, metric, this.#decision);
-			const { threshold, value } = bestThreshold(probabilities, metric);
-			this.#decision = { ...this.#decision, threshold };
-			return { threshold, metric, before, after: value, rows: rows.length };
+			const { decision, tuned } = await tuneThreshold(Dataset.from(data), this.#subject(options), metric);
+			this.#decision = decision;
+			return tuned;
 		});
 	}
 
@@ -228,16 +196,14 @@ export class Classifier<Problem extends ProblemType = 'single_label_classificati
 	async learn(data: DataInput, options: LearnOptions = {}): Promise<Learned> {
 		this.#requireOneLabelATextFor('learn');
 		return this.#calls.change(async () => {
-			const { maxLength, signal } = options;
-			const longest = this.#config.shape.maxPositions;
-			const fault = maxLength === undefined ? undefined : faultOf({ kind: 'integer', min: 2, max: longest }, maxLength, 'maxLength');
-			const checked = headOptions(options, [fault]);
+			const { signal } = options;
+			const { maxLength, ...checked } = checkedLearn(options, this.#limits);
 			const stopIfAborted = () => {
 				this.#calls.stopIfClosed();
 				if (signal?.aborted) throw new AbortError('Learning was stopped by its signal; the old head stays', { cause: signal.reason });
 			};
 			const old = { head: this.#head ?? this.#predictor.head, decision: this.#decision };
-			const { encode } = this.#scorer(options);
+			const encode = (texts: readonly string[]) => this.#encode(texts, maxLength);
 			const [predictor, threads, labels] = [this.#predictor, this.#threads, this.labels];
 			const { head, learned } = await learn(
 				Dataset.from(data),
@@ -264,66 +230,7 @@ export class Classifier<Problem extends ProblemType = 'single_label_classificati
 		});
 	}
 
-	async #predict(texts: readonly string[], options: PredictOptions): Promise<(PredictionOf[ProblemType] | RankedLabel[])[]> {
-		const { problemType, labels } = this;
-		const topK = options.topK === undefined ? undefined : wholeNumber('topK', options.topK, 1, Number.MAX_SAFE_INTEGER);
-		if (topK !== undefined && problemType === 'regression')
-			throw new ConfigError('OPTIONS_INVALID', 'Expected no `topK` where a text is given a number: it has no labels');
-		const predictor = { problemType, labels, decision: this.#decision, ...this.#scorer(options) };
-		const predictions: PredictionOf[ProblemType][] = await predict(texts, predictor);
-		if (topK === undefined) return predictions;
-		return predictions.map((prediction) => ranked(labels, 'scores' in prediction ? prediction.scores : {}).slice(0, topK));
-	}
-
-	#requireOneLabelATextFor(purpose: string): void {
-		if (problemOf(this.#config) === 'single_label_classification') return;
-		throw new ConfigError('PROBLEM_MISMATCH', `Expected a classifier that gives each text one label to ${purpose}, got one for ${this.problemType}`);
-	}
-
-	/** Folds the logits of rows with known labels `into` something; gives how many of their texts were cut. */
-	async #score(dataset: Dataset, options: ReadOptions, into: Pick<Fold<unknown>, 'add'>): Promise<number> {
-		const scorer = this.#scorer(options);
-		let truncated = 0;
-		for await (const portion of portions(dataset)) {
-			const reader = targetReader(this.problemType, dataset, this.labels);
-			for (const row of portion) reader.add(row);
-			const { targets } = reader.settle();
-			const width = targets.length / portion.length;
-			const texts = portion.map(({ text }) => text);
-			let row = 0;
-			for await (const { logits, truncated: cut } of score(texts, scorer)) {
-				into.add(logits, targets.subarray(row * width, ++row * width));
-				truncated += Number(cut);
-			}
-		}
-		return truncated;
-	}
-
-	/** Rows to fit something to: their logits must be finite. */
-	async #finite(dataset: Dataset, options: ReadOptions): Promise<ScoredRows> {
-		const rows = new ScoredRows(this.labels.length);
-		await this.#score(dataset, options, rows);
-		if (rows.areFinite) return rows;
-		throw new ModelError('LOGITS_NOT_FINITE', 'Expected logits to be finite numbers, but the model gives NaN or infinity', {
-			hint: 'train it again',
-		});
-	}
-
-	#scorer(options: ReadOptions): Scorer {
-		const longest = this.#config.shape.maxPositions;
-		const maxLength = wholeNumber('maxLength', options.maxLength ?? Math.min(512, longest), 2, longest);
-		const head = this.#head;
-		const encodeOptions = { maxLength, addSpecialTokens: true, matchSpecialTokens: true, spans: false };
-		return {
-			encode: (texts) => this.#tokenizer.encode(texts, encodeOptions),
-			logits: (batch) => this.#predictor.logits(batch, head),
-			stopIfAborted: () => {
-				if (options.signal?.aborted) throw new AbortError('Classifying was stopped by its signal', { cause: options.signal.reason });
-			},
-		};
-	}
-
-	/** Frees the native memory once running calls have ended. Twice is fine. */
+	/** Frees the native memory once calls under way have ended; a stream ends with what it has read. Twice is fine. */
 	dispose(): Promise<void> {
 		return this.#calls.close(async () => {
 			this.#tokenizer.close();
@@ -333,6 +240,34 @@ export class Classifier<Problem extends ProblemType = 'single_label_classificati
 
 	[Symbol.asyncDispose](): Promise<void> {
 		return this.dispose();
+	}
+
+	get #limits(): Limits {
+		return { problemType: this.problemType, labels: this.labels, longest: this.#config.shape.maxPositions };
+	}
+
+	/** What a call asks for, under the head and the decision of this moment. */
+	#asked(options: PredictOptions): { readonly reading: Reading; readonly answer: ReturnType<typeof answerer> } {
+		const checked = checkedPredict(options, this.#limits);
+		const reading = { maxLength: checked.maxLength, stride: checked.windows?.stride, head: this.#head };
+		return { reading, answer: answerer(this.#limits, this.#decision, checked) };
+	}
+
+	/** The classifier as it is, to be measured. */
+	#subject(options: ReadOptions): Subject<Problem> {
+		const { problemType, labels } = this;
+		const reading = { maxLength: checkedLength(options, this.#limits), head: this.#head };
+		const score: Subject<Problem>['score'] = (texts) => askAll(this.#batcher, texts, reading, options.signal, (scored) => scored);
+		return { problemType, labels, decision: this.#decision, score };
+	}
+
+	#encode(texts: readonly string[], maxLength: number): Promise<RaggedEncoding> {
+		return this.#tokenizer.encode(texts, { maxLength, addSpecialTokens: true, matchSpecialTokens: true, spans: false });
+	}
+
+	#requireOneLabelATextFor(purpose: string): void {
+		if (this.problemType === 'single_label_classification') return;
+		throw new ConfigError('PROBLEM_MISMATCH', `Expected a classifier that gives each text one label to ${purpose}, got one for ${this.problemType}`);
 	}
 }
 
@@ -346,10 +281,4 @@ function requireProblem({ config, folder }: ModelFolder, expected: ProblemType |
 		throw new ModelError('CONFIG_INVALID', `${folder} has one label, expected a classifier with at least two`);
 	if (problemType === 'regression' && labels !== 1)
 		throw new ModelError('CONFIG_INVALID', `${folder} has ${labels} outputs, expected a regression with one`);
-}
-
-function wholeNumber(name: string, value: number, low: number, high: number): number {
-	if (!Number.isInteger(value) || value < low || value > high)
-		throw new ConfigError('OPTIONS_INVALID', `Expected \`${name}\` to be a whole number from ${low} to ${high}, got ${value}`);
-	return value;
 }

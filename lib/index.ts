@@ -1,15 +1,6 @@
-export {
-	type Calibration,
-	type CalibrationMetrics,
-	Classifier,
-	type ClassifierOptions,
-	type Evaluated,
-	type LearnOptions,
-	type PredictOptions,
-	type ReadOptions,
-	type ThresholdOptions,
-	type TunedThreshold,
-} from './classifier.js';
+export { Classifier } from './classifier.js';
+export type { Calibration, CalibrationMetrics, Evaluated, TunedThreshold } from './classify/measure.js';
+export type { ClassifierOptions, LearnOptions, PredictOptions, ReadOptions, ThresholdOptions, Windows } from './classify/options.js';
 export type { Lengths } from './data/check/lengths.js';
 export type { CheckedData, DataReport, Finding, FindingCode, Repairs, Severity } from './data/check/report.js';
 export type { Example } from './data/check/tally.js';
@@ -18,8 +9,8 @@ export type { SplitOptions } from './data/split.js';
 export { type CheckOptions, type DataInput, Dataset, type DatasetOptions, type DatasetStats } from './dataset.js';
 export { AbortError, ConfigError, DataError, DistiltuneError, ModelError, RuntimeUnavailableError, TrainingError } from './errors.js';
 export type { Learned } from './learn.js';
+export type { MultiLabelPrediction, Prediction, PredictionOf, RankedLabel, RegressionPrediction, TextExtent } from './model/answer.js';
 export type { ProblemType } from './model/config.js';
-export type { MultiLabelPrediction, Prediction, PredictionOf, RankedLabel, RegressionPrediction, TextExtent } from './model/predict.js';
 export type { TrainerConfig } from './options.js';
 export type { ThresholdMetric } from './report/calibration.js';
 export type { ComputeMetrics, EvaluationRows } from './report/custom-metrics.js';

@@ -2,8 +2,9 @@
 import { portions } from './data/portions.js';
 import type { RowSource } from './data/row.js';
 import { ConfigError, DataError, ModelError, TrainingError } from './errors.js';
+import type { ProblemType } from './model/config.js';
 import { type Decision, plainDecision } from './model/decision.js';
-import { batches, type Scorer, slice } from './model/predict.js';
+import { batches, type Predictor, slice } from './model/predict.js';
 import { faultOf } from './option-check.js';
 import { metricsOf } from './report/metrics.js';
 import { ScoredRows } from './report/scored-rows.js';
@@ -33,7 +34,7 @@ export interface Learned {
 	readonly seconds: number;
 }
 
-export interface Learner extends Pick<Scorer, 'encode' | 'stopIfAborted'> {
+export interface Learner extends Pick<Predictor<ProblemType>, 'encode' | 'stopIfAborted'> {
 	readonly base: Pick<BaseAddon, 'openHeadFit'>;
 	readonly predictor: Pick<NativePredictor, 'features'>;
 	/** Of the model, by class index. */

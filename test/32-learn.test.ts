@@ -1,8 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { Classifier, type LearnOptions } from '../lib/classifier.js';
+import { Classifier } from '../lib/classifier.js';
+import type { LearnOptions } from '../lib/classify/options.js';
 import type { Row } from '../lib/data/row.js';
 import { type DataInput, Dataset } from '../lib/dataset.js';
-import type { Prediction } from '../lib/model/predict.js';
+import type { Prediction } from '../lib/model/answer.js';
 import { rowsToLearn } from './learn.js';
 import { fixture } from './models.js';
 

@@ -3,8 +3,8 @@ import { Classifier } from '../classifier.js';
 import { portions } from '../data/portions.js';
 import { openWholeFile } from '../data/whole-file.js';
 import { ConfigError, DataError } from '../errors.js';
+import type { PredictionOf } from '../model/answer.js';
 import type { ProblemType } from '../model/config.js';
-import type { PredictionOf } from '../model/predict.js';
 import { faceOf, type Output } from './output.js';
 import { type TextFlags, textsOf } from './texts.js';
 

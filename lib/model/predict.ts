@@ -1,49 +1,12 @@
-/** Texts to probabilities, over whatever gives logits: the predictor of a Classifier, the session of a Trainer. */
+/** Texts to predictions, one batch after another, over whatever gives logits: the session of a Trainer. */
 import type { RaggedBatch, RaggedEncoding } from '../runtime/native.js';
+import { type PredictionOf, predictionOf, scoresOf } from './answer.js';
 import type { ProblemType } from './config.js';
-import { argmax, classOf, type Decision, plainDecision, sigmoid, softmax } from './decision.js';
+import { plainDecision } from './decision.js';
 
-export interface RankedLabel {
-	readonly label: string;
-	/** Probability, from 0 to 1. */
-	readonly score: number;
-}
-
-/** How much of a text was read. */
-export interface TextExtent {
-	/** Whether the text was cut to maxLength. */
-	readonly truncated: boolean;
-	/** Tokens that were read, [CLS] and [SEP] included. */
-	readonly tokens: number;
-}
-
-/** One label a text. */
-export interface Prediction extends RankedLabel, TextExtent {
-	/** Probability of every label; they sum to 1. */
-	readonly scores: Readonly<Record<string, number>>;
-}
-
-/** Any number of labels a text. */
-export interface MultiLabelPrediction extends TextExtent {
-	/** Those with a probability above one half, in the order of the model's labels. */
+export interface Predictor<Problem extends ProblemType> {
+	readonly problemType: Problem;
 	readonly labels: readonly string[];
-	/** Probability of every label, each for itself. */
-	readonly scores: Readonly<Record<string, number>>;
-}
-
-/** A number a text. */
-export interface RegressionPrediction extends TextExtent {
-	readonly value: number;
-}
-
-/** What a text is given, by kind of problem. */
-export interface PredictionOf {
-	readonly single_label_classification: Prediction;
-	readonly multi_label_classification: MultiLabelPrediction;
-	readonly regression: RegressionPrediction;
-}
-
-export interface Scorer {
 	readonly encode: (texts: readonly string[]) => Promise<RaggedEncoding>;
 	/** float32[rows * labels] */
 	readonly logits: (batch: RaggedBatch) => Promise<Float32Array>;
@@ -51,59 +14,16 @@ export interface Scorer {
 	readonly stopIfAborted: () => void;
 }
 
-export interface Predictor<Problem extends ProblemType> extends Scorer {
-	readonly problemType: Problem;
-	readonly labels: readonly string[];
-	/** @default the largest logit says */
-	readonly decision?: Decision;
-}
-
-export interface ScoredText extends TextExtent {
-	/** One of each label. */
-	readonly logits: Float32Array;
-}
-
 // Bounds memory: the widest buffers of a batch hold a few thousand floats a token.
 const tokensPerBatch = 2048;
 const textsPerEncoding = 256;
 
-/** What the logits of a text say. */
-const verdicts: { readonly [Problem in ProblemType]: Verdict<Problem> } = {
-	single_label_classification: (logits, labels, decision) => {
-		const probabilities = softmax(logits, decision.temperature);
-		const best = classOf(argmax(logits), probabilities[1] as number, decision);
-		return { label: labels[best] as string, score: probabilities[best] as number, scores: named(labels, probabilities) };
-	},
-	multi_label_classification: (logits, labels) => {
-		const scores = named(labels, Array.from(logits, sigmoid));
-		return { labels: labels.filter((_, label) => (logits[label] as number) > 0), scores };
-	},
-	regression: (logits) => ({ value: logits[0] as number }),
-};
-type Verdict<Problem extends ProblemType> = (
-	logits: Float32Array,
-	labels: readonly string[],
-	decision: Decision,
-) => Omit<PredictionOf[Problem], keyof TextExtent>;
-
-const named = (labels: readonly string[], scores: readonly number[]): Record<string, number> =>
-	Object.fromEntries(labels.map((label, id) => [label, scores[id] as number]));
-
 /** One prediction a text, in order; it does not depend on the other texts. */
 export async function predict<Problem extends ProblemType>(
 	texts: readonly string[],
-	{ problemType, labels, decision = plainDecision, ...scorer }: Predictor<Problem>,
+	{ problemType, labels, encode, logits, stopIfAborted }: Predictor<Problem>,
 ): Promise<PredictionOf[Problem][]> {
 	const predictions: PredictionOf[Problem][] = [];
-	const verdict: Verdict<Problem> = verdicts[problemType];
-	for await (const { logits, truncated, tokens } of score(texts, scorer)) {
-		predictions.push({ ...verdict(logits, labels, decision), truncated, tokens } as PredictionOf[Problem]);
-	}
-	return predictions;
-}
-
-/** The logits of each text, in order. */
-export async function* score(texts: readonly string[], { encode, logits, stopIfAborted }: Scorer): AsyncGenerator<ScoredText> {
 	for (let from = 0; from < texts.length; from += textsPerEncoding) {
 		stopIfAborted();
 		const encoding = await encode(texts.slice(from, from + textsPerEncoding));
@@ -112,19 +32,13 @@ export async function* score(texts: readonly string[], { encode, logits, stopIfA
 			const values = await logits(slice(encoding, first, end));
 			const width = values.length / (end - first);
 			for (let row = first; row < end; row++) {
-				yield {
-					logits: values.subarray((row - first) * width, (row - first + 1) * width),
-					truncated: encoding.truncated[row] === 1,
-					tokens: (encoding.offsets[row + 1] as number) - (encoding.offsets[row] as number),
-				};
+				const scores = scoresOf(problemType, values.subarray((row - first) * width, (row - first + 1) * width), plainDecision);
+				const tokens = (encoding.offsets[row + 1] as number) - (encoding.offsets[row] as number);
+				predictions.push(predictionOf(problemType, scores, labels, plainDecision, { truncated: encoding.truncated[row] === 1, tokens }));
 			}
 		}
 	}
-}
-
-/** Best first; equal scores in the order of the labels. */
-export function ranked(labels: readonly string[], scores: Prediction['scores']): RankedLabel[] {
-	return labels.map((label) => ({ label, score: scores[label] as number })).sort((a, b) => b.score - a.score);
+	return predictions;
 }
 
 /** Ranges [first, end) of rows with at most tokensPerBatch tokens together, or one longer row. */

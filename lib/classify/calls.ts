@@ -1,10 +1,16 @@
 /** The calls under way on a Classifier: any number that read it, one that changes it, and none once it is disposed of. */
-import { DistiltuneError } from './errors.js';
+import { DistiltuneError } from '../errors.js';
 
 export class Calls {
 	readonly #running = new Set<Promise<unknown>>();
+	readonly #closing = new AbortController();
 	#changing = false;
 	#closed: Promise<void> | undefined;
+
+	/** Aborts when close() is called, its reason the error CLASSIFIER_CLOSED. */
+	get closing(): AbortSignal {
+		return this.#closing.signal;
+	}
 
 	/** Runs a call that close() waits for. Rejects with CLASSIFIER_CLOSED. */
 	async run<Result>(work: () => Promise<Result>): Promise<Result> {
@@ -36,12 +42,17 @@ export class Calls {
 
 	/** Throws CLASSIFIER_CLOSED. */
 	stopIfClosed(): void {
-		if (this.#closed) throw new DistiltuneError('CLASSIFIER_CLOSED', 'Expected an open classifier, but dispose() was called on it');
+		if (this.#closed) throw closed();
 	}
 
 	/** Refuses further calls; runs `free` once those under way have ended. Twice is fine. */
 	close(free: () => Promise<void>): Promise<void> {
-		this.#closed ??= Promise.allSettled([...this.#running]).then(free);
+		if (this.#closed === undefined) {
+			this.#closed = Promise.allSettled([...this.#running]).then(free);
+			this.#closing.abort(closed());
+		}
 		return this.#closed;
 	}
 }
+
+const closed = () => new DistiltuneError('CLASSIFIER_CLOSED', 'Expected an open classifier, but dispose() was called on it');

@@ -1,0 +1,129 @@
+/** The texts of one caller on their way through the batcher: waiting, encoded, answered, always in their order. */
+import type { Head, RaggedEncoding } from '../runtime/native.js';
+import { Queue } from './queue.js';
+import { type Piece, tokensOf, wholeRow, windowsOf } from './windows.js';
+
+/** How the texts of a caller are read. */
+export interface Reading {
+	/** Longest row in tokens, [CLS] and [SEP] included. */
+	readonly maxLength: number;
+	/** Tokens that neighbouring windows of a longer text share; without it such a text is cut. */
+	readonly stride?: number | undefined;
+	/** @default that of the file of weights */
+	readonly head?: Head | undefined;
+}
+
+/** What a model says of a text. */
+export interface ScoredText {
+	/** float32[windows * labels]: of each window in order; one unless there is a stride. */
+	readonly logits: Float32Array;
+	readonly windows: number;
+	/** Whether the text was cut to maxLength. */
+	readonly truncated: boolean;
+	/** Tokens of the text that were read, each once, [CLS] and [SEP] included. */
+	readonly tokens: number;
+}
+
+/** Told of the texts in their order; after `fail` of nothing more. */
+export interface Receiver {
+	settle(scored: ScoredText): void;
+	fail(error: unknown): void;
+}
+
+/** One row of a text, and what has been said of that text so far. */
+export interface Row extends Piece {
+	readonly answer: Answer;
+	readonly window: number;
+}
+
+interface Answer {
+	readonly windows: number;
+	readonly truncated: boolean;
+	readonly tokens: number;
+	logits: Float32Array | undefined;
+	answered: number;
+}
+
+export class Line {
+	readonly reading: Reading;
+	readonly #receiver: Receiver;
+	readonly #texts: Queue<string>;
+	readonly #rows = new Queue<Row>();
+	#rowTokens = 0;
+	#dropped = false;
+
+	constructor(texts: string[], reading: Reading, receiver: Receiver) {
+		this.#texts = new Queue(texts);
+		this.reading = reading;
+		this.#receiver = receiver;
+	}
+
+	/** Longest row the tokenizer is to give; 0 for no limit. */
+	get cutAt(): number {
+		return this.reading.stride === undefined ? this.reading.maxLength : 0;
+	}
+
+	get dropped(): boolean {
+		return this.#dropped;
+	}
+
+	get hasTexts(): boolean {
+		return this.#texts.length > 0;
+	}
+
+	/** Tokens of the rows that wait for a batch. */
+	get rowTokens(): number {
+		return this.#rowTokens;
+	}
+
+	get firstRow(): Row | undefined {
+		return this.#rows.first;
+	}
+
+	add(text: string): void {
+		this.#texts.push(text);
+	}
+
+	takeText(): string {
+		return this.#texts.take() as string;
+	}
+
+	/** The row of an encoding that belongs to the text that was taken first of those not yet encoded. */
+	encoded({ ids, offsets, truncated }: RaggedEncoding, row: number): void {
+		const all = ids.subarray(offsets[row], offsets[row + 1]);
+		const { maxLength, stride } = this.reading;
+		const pieces = stride === undefined ? [wholeRow(all)] : windowsOf(all, maxLength, stride);
+		const answer: Answer = { windows: pieces.length, truncated: truncated[row] === 1, tokens: all.length, logits: undefined, answered: 0 };
+		pieces.forEach((piece, window) => {
+			this.#rows.push({ ...piece, answer, window });
+			this.#rowTokens += tokensOf(piece);
+		});
+	}
+
+	takeRow(): Row {
+		const row = this.#rows.take() as Row;
+		this.#rowTokens -= tokensOf(row);
+		return row;
+	}
+
+	answered({ answer, window }: Row, logits: Float32Array): void {
+		if (this.#dropped) return;
+		answer.logits ??= new Float32Array(answer.windows * logits.length);
+		answer.logits.set(logits, window * logits.length);
+		answer.answered += 1;
+		if (answer.answered < answer.windows) return;
+		const { windows, truncated, tokens } = answer;
+		this.#receiver.settle({ logits: answer.logits, windows, truncated, tokens });
+	}
+
+	fail(error: unknown): void {
+		if (this.#dropped) return;
+		this.#dropped = true;
+		this.#receiver.fail(error);
+	}
+
+	/** What was asked for is no longer wanted. */
+	drop(): void {
+		this.#dropped = true;
+	}
+}
