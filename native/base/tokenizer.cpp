@@ -152,15 +152,15 @@ class Tokenizer : public Napi::ObjectWrap<Tokenizer> {
       auto tokenizer = open_tokenizer();
       auto texts = std::make_shared<const Texts>(texts_of(info[0]));
       const text::EncodeOptions options = options_of(info[1].As<Napi::Object>());
-      return jobs(env).queue(env,
-                             [tokenizer = std::move(tokenizer), texts = std::move(texts),
-                              options](const node::Cancelled& cancelled) -> node::Jobs::Finish {
-                               auto encoding = std::make_shared<const text::Encoding>(
-                                   encode_all(*tokenizer, *texts, options, &cancelled));
-                               return [encoding = std::move(encoding), options](Napi::Env env) {
-                                 return to_javascript(env, *encoding, options.spans);
-                               };
-                             });
+      return text_jobs(env).queue(env,
+                                  [tokenizer = std::move(tokenizer), texts = std::move(texts),
+                                   options](const node::Cancelled& cancelled) -> node::Jobs::Finish {
+                                    auto encoding = std::make_shared<const text::Encoding>(
+                                        encode_all(*tokenizer, *texts, options, &cancelled));
+                                    return [encoding = std::move(encoding), options](Napi::Env env) {
+                                      return to_javascript(env, *encoding, options.spans);
+                                    };
+                                  });
     } catch (const Failure& failure) {
       return node::rejected(env, failure);
     }

@@ -11,12 +11,6 @@
 
 namespace distiltune::node {
 
-struct Jobs::Environment {
-  Cancelled cancelled{false};
-  napi_threadsafe_function to_javascript = nullptr;
-  int64_t pending = 0;  // touched on the JavaScript thread alone
-};
-
 namespace {
 
 /** A job on its way to the native thread, and whose it is. */
@@ -25,8 +19,7 @@ struct Task {
   std::function<void()> run;
 };
 
-/** The one native thread of this addon. Never destroyed: a static destructor could run while an environment
- * still leaves. */
+/** Never destroyed: a static destructor could run while an environment still leaves. */
 class NativeThread {
  public:
   void enter() {
@@ -94,9 +87,10 @@ class NativeThread {
   std::thread thread_;
 };
 
-NativeThread& native_thread() {
-  static auto* const thread = new NativeThread;
-  return *thread;
+NativeThread& native_thread(Thread which) {
+  static auto* const arithmetic = new NativeThread;
+  static auto* const texts = new NativeThread;
+  return which == Thread::texts ? *texts : *arithmetic;
 }
 
 /** What is carried back to the JavaScript thread. */
@@ -119,19 +113,28 @@ void settle_on_javascript_thread(napi_env raw, napi_value, void*, void* data) {
 
 }  // namespace
 
-Jobs::Jobs(Napi::Env env) : environment_(std::make_shared<Environment>()) {
+struct Jobs::Environment {
+  explicit Environment(Thread which) : thread(native_thread(which)) {}
+
+  NativeThread& thread;
+  Cancelled cancelled{false};
+  napi_threadsafe_function to_javascript = nullptr;
+  int64_t pending = 0;  // touched on the JavaScript thread alone
+};
+
+Jobs::Jobs(Napi::Env env, Thread thread) : environment_(std::make_shared<Environment>(thread)) {
   const napi_status status = napi_create_threadsafe_function(
       env, nullptr, nullptr, Napi::String::New(env, "distiltune jobs"), 0, 1, nullptr, nullptr, nullptr,
       settle_on_javascript_thread, &environment_->to_javascript);
   if (status != napi_ok) throw Napi::Error::New(env);
   napi_unref_threadsafe_function(env, environment_->to_javascript);
-  native_thread().enter();
+  environment_->thread.enter();
   // Hooks run last first: this one before the thread-safe function's own, so nobody calls it after it is
   // gone.
   env.AddCleanupHook(
       [](std::shared_ptr<Environment>* environment) {
         (*environment)->cancelled = true;
-        native_thread().leave(environment->get());
+        (*environment)->thread.leave(environment->get());
         delete environment;
       },
       new std::shared_ptr<Environment>(environment_));
@@ -169,7 +172,7 @@ Napi::Promise Jobs::queue(Napi::Env env, Work work) {
       delete settlement;
     }
   };
-  native_thread().push({environment_.get(), std::move(run)});
+  environment_->thread.push({environment_.get(), std::move(run)});
   return deferred.Promise();
 }
 
