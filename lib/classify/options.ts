@@ -13,7 +13,7 @@ export interface ClassifierOptions<Problem extends ProblemType = ProblemType> {
 	readonly threads?: number;
 	/**
 	 * Most tokens that are classified in one go; a longer text goes alone. Calls made at the same time share batches, a call with many texts takes
-	 * several. Larger batches take more memory and let a new call wait longer for the one under way. From 1. @default 1024
+	 * several. Larger batches take more memory and let a new call wait longer for the one under way. From 1. @default 512
 	 */
 	readonly maxBatchTokens?: number;
 	/**
@@ -67,7 +67,7 @@ export interface Limits {
 	readonly longest: number;
 }
 
-export function checkedLoad({ threads = 0, maxBatchTokens = 1024, maxWaitMs = 0 }: ClassifierOptions): BatcherOptions & { readonly threads: number } {
+export function checkedLoad({ threads = 0, maxBatchTokens = 512, maxWaitMs = 0 }: ClassifierOptions): BatcherOptions & { readonly threads: number } {
 	refuse([
 		faultOf({ kind: 'integer', min: 0, max: 1024 }, threads, 'threads'),
 		faultOf({ kind: 'integer', min: 1 }, maxBatchTokens, 'maxBatchTokens'),
