@@ -1,8 +1,8 @@
 import { answerer } from './classify/answers.js';
-import { askAll, askOneByOne } from './classify/ask.js';
+import { askAll, askOne, askOneByOne, type Question } from './classify/ask.js';
 import { Batcher, type BatcherOptions } from './classify/batcher.js';
 import { Calls } from './classify/calls.js';
-import type { Reading } from './classify/line.js';
+import type { ScoredText } from './classify/line.js';
 import { type Calibration, calibrate, type Evaluated, evaluate, type Subject, type TunedThreshold, tuneThreshold } from './classify/measure.js';
 import {
 	type ClassifierOptions,
@@ -34,6 +34,10 @@ import type { Head, NativePredictor, NativeTokenizer, RaggedEncoding } from './r
 /** English text, roughly: bounds how far a stream is read ahead. */
 const charactersPerToken = 4;
 
+const plain: PredictOptions = {};
+
+type Answered = PredictionOf[ProblemType] | RankedLabel[];
+
 /** A trained classifier of texts: one label each, any number of labels, or a number. Runs on the CPU without libtorch. */
 export class Classifier<Problem extends ProblemType = 'single_label_classification'> implements AsyncDisposable {
 	readonly problemType: Problem;
@@ -46,6 +50,9 @@ export class Classifier<Problem extends ProblemType = 'single_label_classificati
 	readonly #threads: number;
 	readonly #batcher: Batcher;
 	readonly #calls = new Calls();
+	readonly #limits: Limits;
+	/** What a call without options asks: there may be very many. */
+	#plain: { readonly head: Head | undefined; readonly decision: Decision; readonly question: Question<Answered> } | undefined;
 	#weights: WeightFiles;
 	/** Undefined until another was learned: that of the file. */
 	#head: Head | undefined;
@@ -68,6 +75,7 @@ export class Classifier<Problem extends ProblemType = 'single_label_classificati
 		this.#predictor = predictor;
 		this.#tokenizer = tokenizer;
 		this.#threads = options.threads;
+		this.#limits = { problemType: this.problemType, labels: this.labels, longest: config.shape.maxPositions };
 		this.#batcher = new Batcher(
 			{ encode: (texts, maxLength) => this.#encode(texts, maxLength), logits: (batch, head) => predictor.logits(batch, head) },
 			options,
@@ -116,13 +124,12 @@ export class Classifier<Problem extends ProblemType = 'single_label_classificati
 	 * One text in, one result out; many in, many out, in order. Calls at the same time share batches and take turns, row by row: a call with
 	 * many texts holds up another for no longer than one batch. A result has the same bits whatever else is under way.
 	 */
-	predict(input: string | readonly string[], options: PredictOptions = {}): Promise<unknown> {
-		return this.#calls.run(async () => {
-			const texts: readonly unknown[] = Array.isArray(input) ? input : [input];
-			for (const text of texts) if (typeof text !== 'string') throw notText(text);
-			const { reading, answer } = this.#asked(options);
-			const results = await askAll(this.#batcher, texts as readonly string[], reading, options.signal, answer);
-			return typeof input === 'string' ? results[0] : results;
+	predict(input: string | readonly string[], options: PredictOptions = plain): Promise<unknown> {
+		return this.#calls.run<unknown>(() => {
+			if (typeof input === 'string') return askOne(this.#batcher, input, this.#question(options), options.signal);
+			if (!Array.isArray(input)) throw notText(input);
+			for (const text of input as readonly unknown[]) if (typeof text !== 'string') throw notText(text);
+			return askAll(this.#batcher, input, this.#question(options), options.signal);
 		});
 	}
 
@@ -135,9 +142,9 @@ export class Classifier<Problem extends ProblemType = 'single_label_classificati
 	 */
 	stream(texts: Texts, options: PredictOptions = {}): AsyncGenerator<unknown, void, undefined> {
 		this.#calls.stopIfClosed();
-		const { reading, answer } = this.#asked(options);
-		const longest = options.windows === undefined ? reading.maxLength : Number.POSITIVE_INFINITY;
-		const { ask, drop } = askOneByOne(this.#batcher, reading, answer);
+		const question = this.#question(options);
+		const longest = options.windows === undefined ? question.reading.maxLength : Number.POSITIVE_INFINITY;
+		const { ask, drop } = askOneByOne(this.#batcher, question);
 		return answers(texts, {
 			ask: (text) => this.#calls.run(() => ask(text)),
 			drop,
@@ -242,12 +249,15 @@ export class Classifier<Problem extends ProblemType = 'single_label_classificati
 		return this.dispose();
 	}
 
-	get #limits(): Limits {
-		return { problemType: this.problemType, labels: this.labels, longest: this.#config.shape.maxPositions };
+	/** What a call asks, under the head and the decision of this moment. */
+	#question(options: PredictOptions): Question<Answered> {
+		if (options !== plain) return this.#questionOf(options);
+		if (this.#plain?.head !== this.#head || this.#plain?.decision !== this.#decision)
+			this.#plain = { head: this.#head, decision: this.#decision, question: this.#questionOf(plain) };
+		return this.#plain.question;
 	}
 
-	/** What a call asks for, under the head and the decision of this moment. */
-	#asked(options: PredictOptions): { readonly reading: Reading; readonly answer: ReturnType<typeof answerer> } {
+	#questionOf(options: PredictOptions): Question<Answered> {
 		const checked = checkedPredict(options, this.#limits);
 		const reading = { maxLength: checked.maxLength, stride: checked.windows?.stride, head: this.#head };
 		return { reading, answer: answerer(this.#limits, this.#decision, checked) };
@@ -257,8 +267,8 @@ export class Classifier<Problem extends ProblemType = 'single_label_classificati
 	#subject(options: ReadOptions): Subject<Problem> {
 		const { problemType, labels } = this;
 		const reading = { maxLength: checkedLength(options, this.#limits), head: this.#head };
-		const score: Subject<Problem>['score'] = (texts) => askAll(this.#batcher, texts, reading, options.signal, (scored) => scored);
-		return { problemType, labels, decision: this.#decision, score };
+		const question: Question<ScoredText> = { reading, answer: (scored) => scored };
+		return { problemType, labels, decision: this.#decision, score: (texts) => askAll(this.#batcher, texts, question, options.signal) };
 	}
 
 	#encode(texts: readonly string[], maxLength: number): Promise<RaggedEncoding> {

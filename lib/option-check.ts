@@ -34,8 +34,7 @@ export type ValueSpec = Omit<OptionSpec, 'help'>;
 
 /** The sentence where `value` may not stand in the option called `name`. */
 export function faultOf(spec: ValueSpec, value: unknown, name: string): string | undefined {
-	const expected = expectation(spec);
-	return accepts(spec, value) ? undefined : `Expected \`${name}\` to be ${expected}, got ${show(value)}`;
+	return accepts(spec, value) ? undefined : `Expected \`${name}\` to be ${expectation(spec)}, got ${show(value)}`;
 }
 
 function accepts(spec: ValueSpec, value: unknown): boolean {

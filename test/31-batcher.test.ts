@@ -56,7 +56,8 @@ const owners = (batch: readonly (readonly number[])[] | undefined) => batch?.map
 function batcherOf(maxBatchTokens: number, maxWaitMs = 0) {
 	const model = new Fake();
 	const batcher = new Batcher(model, { maxBatchTokens, maxWaitMs });
-	const ask = (texts: string[], more: object = {}, signal?: AbortSignal) => askAll(batcher, texts, { ...reading, ...more }, signal, sum);
+	const ask = (texts: string[], more: object = {}, signal?: AbortSignal) =>
+		askAll(batcher, texts, { reading: { ...reading, ...more }, answer: sum }, signal);
 	return { model, batcher, ask };
 }
 
@@ -207,7 +208,7 @@ describe('an abort', () => {
 
 	test('of one at a time rejects what was asked and not answered', async () => {
 		const { model, batcher } = batcherOf(3);
-		const { ask, drop } = askOneByOne(batcher, reading, sum);
+		const { ask, drop } = askOneByOne(batcher, { reading, answer: sum });
 		const [first, second] = [ask('3'), ask('4')];
 		second.catch(() => {});
 		await settled();
@@ -223,7 +224,7 @@ describe('an abort', () => {
 describe('windows', () => {
 	const ids = (count: number) => Int32Array.from({ length: count }, (_, i) => (i === 0 ? 101 : i === count - 1 ? 102 : i));
 	const rows = (count: number, maxLength: number, stride: number) => {
-		const { ids: all, offsets } = raggedOf(windowsOf(ids(count), maxLength, stride));
+		const { ids: all, offsets } = raggedOf(windowsOf(ids(count), 0, count, maxLength, stride));
 		return Array.from(offsets.subarray(1), (end, row) => Array.from(all.subarray(offsets[row], end)));
 	};
 
@@ -252,7 +253,7 @@ describe('windows', () => {
 	test('every window of a text is answered under its own place', async () => {
 		const model = new Fake();
 		const batcher = new Batcher(model, { maxBatchTokens: 10, maxWaitMs: 0 });
-		const results = askAll(batcher, ['3 4 5 6 7', '8'], { maxLength: 5, stride: 1 }, undefined, (scored) => scored);
+		const results = askAll(batcher, ['3 4 5 6 7', '8'], { reading: { maxLength: 5, stride: 1 }, answer: (scored) => scored }, undefined);
 		await model.finishAll();
 		expect(await results).toEqual([
 			{ logits: Float32Array.of(3 + 12, 3 + 18), windows: 2, truncated: false, tokens: 7 },

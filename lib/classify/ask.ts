@@ -1,42 +1,79 @@
 /** Texts of one caller through the batcher: a list at once, or one after another. */
 import { AbortError } from '../errors.js';
 import type { Batcher } from './batcher.js';
-import type { Reading, ScoredText } from './line.js';
+import type { Reading, Receiver, ScoredText } from './line.js';
 import { Queue } from './queue.js';
 import { watch } from './signals.js';
 
-/** What is made of each text, in order. Rejects with AbortError as soon as the signal aborts: what waits is dropped, a batch under way ends unheard. */
+/** What a call asks of its texts. */
+export interface Question<Result> {
+	readonly reading: Reading;
+	/** What is made of what the model says of a text. */
+	readonly answer: (scored: ScoredText) => Result;
+}
+
+/**
+ * What is made of each text, in order. Rejects with AbortError as soon as the signal aborts: what waits is dropped, a batch under way ends
+ * unheard.
+ */
 export function askAll<Result>(
 	batcher: Batcher,
 	texts: readonly string[],
-	reading: Reading,
+	question: Question<Result>,
 	signal: AbortSignal | undefined,
-	make: (scored: ScoredText) => Result,
 ): Promise<Result[]> {
-	return new Promise((resolve, reject) => {
-		if (signal?.aborted) return reject(stopped(signal));
-		const count = texts.length; // the list is the caller's, and may be changed
-		if (count === 0) return resolve([]);
-		const results: Result[] = [];
-		const line = batcher.open([...texts], reading, {
-			settle(scored) {
-				results.push(make(scored));
-				if (results.length < count) return;
-				unwatch?.();
-				resolve(results);
-			},
-			fail(error) {
-				unwatch?.();
-				reject(error);
-			},
+	if (texts.length === 0 && !signal?.aborted) return Promise.resolve([]);
+	return new Promise((resolve, reject) => new Call(batcher, [...texts], question, signal, resolve, reject));
+}
+
+/** The same of one text. */
+export function askOne<Result>(batcher: Batcher, text: string, question: Question<Result>, signal: AbortSignal | undefined): Promise<Result> {
+	return new Promise((resolve, reject) => new Call(batcher, [text], question, signal, ([result]) => resolve(result as Result), reject));
+}
+
+class Call<Result> implements Receiver {
+	readonly #count: number;
+	readonly #answer: Question<Result>['answer'];
+	readonly #resolve: (results: Result[]) => void;
+	readonly #reject: (error: unknown) => void;
+	readonly #unwatch: (() => void) | undefined;
+	readonly #results: Result[] = [];
+
+	constructor(
+		batcher: Batcher,
+		texts: string[],
+		{ reading, answer }: Question<Result>,
+		signal: AbortSignal | undefined,
+		resolve: (results: Result[]) => void,
+		reject: (error: unknown) => void,
+	) {
+		this.#count = texts.length;
+		this.#answer = answer;
+		this.#resolve = resolve;
+		this.#reject = reject;
+		if (signal?.aborted) {
+			reject(stopped(signal));
+			return;
+		}
+		const line = batcher.open(texts, reading, this);
+		if (signal === undefined) return;
+		this.#unwatch = watch(signal, () => {
+			batcher.drop(line);
+			reject(stopped(signal));
 		});
-		const unwatch =
-			signal &&
-			watch(signal, () => {
-				batcher.drop(line);
-				reject(stopped(signal));
-			});
-	});
+	}
+
+	settle(scored: ScoredText): void {
+		this.#results.push(this.#answer(scored));
+		if (this.#results.length < this.#count) return;
+		this.#unwatch?.();
+		this.#resolve(this.#results);
+	}
+
+	fail(error: unknown): void {
+		this.#unwatch?.();
+		this.#reject(error);
+	}
 }
 
 export interface Asker<Result> {
@@ -45,14 +82,14 @@ export interface Asker<Result> {
 	drop(): void;
 }
 
-export function askOneByOne<Result>(batcher: Batcher, reading: Reading, make: (scored: ScoredText) => Result): Asker<Result> {
+export function askOneByOne<Result>(batcher: Batcher, { reading, answer }: Question<Result>): Asker<Result> {
 	const waiting = new Queue<{ resolve(result: Result): void; reject(error: unknown): void }>();
 	let failure: { readonly error: unknown } | undefined;
 	const fail = (error: unknown) => {
 		failure ??= { error };
 		while (waiting.length > 0) waiting.take()?.reject(error);
 	};
-	const line = batcher.open([], reading, { settle: (scored) => waiting.take()?.resolve(make(scored)), fail });
+	const line = batcher.open([], reading, { settle: (scored) => waiting.take()?.resolve(answer(scored)), fail });
 	return {
 		ask: (text) =>
 			new Promise((resolve, reject) => {

@@ -1,7 +1,7 @@
 /** The texts of one caller on their way through the batcher: waiting, encoded, answered, always in their order. */
 import type { Head, RaggedEncoding } from '../runtime/native.js';
 import { Queue } from './queue.js';
-import { type Piece, tokensOf, wholeRow, windowsOf } from './windows.js';
+import { type Piece, tokensOf, windowsOf } from './windows.js';
 
 /** How the texts of a caller are read. */
 export interface Reading {
@@ -30,16 +30,19 @@ export interface Receiver {
 	fail(error: unknown): void;
 }
 
-/** One row of a text, and what has been said of that text so far. */
+/** One row of a text. */
 export interface Row extends Piece {
-	readonly answer: Answer;
+	readonly text: Text;
+	/** Which of the text's windows it is. */
 	readonly window: number;
 }
 
-interface Answer {
+/** What is known of a text whose windows are being answered. */
+interface Text {
 	readonly windows: number;
 	readonly truncated: boolean;
 	readonly tokens: number;
+	/** Of the windows so far; undefined before the first, and where there is one. */
 	logits: Float32Array | undefined;
 	answered: number;
 }
@@ -90,12 +93,18 @@ export class Line {
 
 	/** The row of an encoding that belongs to the text that was taken first of those not yet encoded. */
 	encoded({ ids, offsets, truncated }: RaggedEncoding, row: number): void {
-		const all = ids.subarray(offsets[row], offsets[row + 1]);
+		const [start, end] = [offsets[row] as number, offsets[row + 1] as number];
 		const { maxLength, stride } = this.reading;
-		const pieces = stride === undefined ? [wholeRow(all)] : windowsOf(all, maxLength, stride);
-		const answer: Answer = { windows: pieces.length, truncated: truncated[row] === 1, tokens: all.length, logits: undefined, answered: 0 };
+		const text = { truncated: truncated[row] === 1, tokens: end - start, logits: undefined, answered: 0 };
+		if (stride === undefined) {
+			this.#rows.push({ ids, start, end, frame: undefined, text: { ...text, windows: 1 }, window: 0 });
+			this.#rowTokens += end - start;
+			return;
+		}
+		const pieces = windowsOf(ids, start, end, maxLength, stride);
+		const shared = { ...text, windows: pieces.length };
 		pieces.forEach((piece, window) => {
-			this.#rows.push({ ...piece, answer, window });
+			this.#rows.push({ ...piece, text: shared, window });
 			this.#rowTokens += tokensOf(piece);
 		});
 	}
@@ -106,14 +115,18 @@ export class Line {
 		return row;
 	}
 
-	answered({ answer, window }: Row, logits: Float32Array): void {
+	answered({ text, window }: Row, logits: Float32Array): void {
 		if (this.#dropped) return;
-		answer.logits ??= new Float32Array(answer.windows * logits.length);
-		answer.logits.set(logits, window * logits.length);
-		answer.answered += 1;
-		if (answer.answered < answer.windows) return;
-		const { windows, truncated, tokens } = answer;
-		this.#receiver.settle({ logits: answer.logits, windows, truncated, tokens });
+		const { windows, truncated, tokens } = text;
+		let all = logits;
+		if (windows > 1) {
+			text.logits ??= new Float32Array(windows * logits.length);
+			text.logits.set(logits, window * logits.length);
+			text.answered += 1;
+			if (text.answered < windows) return;
+			all = text.logits;
+		}
+		this.#receiver.settle({ logits: all, windows, truncated, tokens });
 	}
 
 	fail(error: unknown): void {

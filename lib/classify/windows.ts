@@ -1,38 +1,37 @@
 /** A text's tokens as the rows a model reads: one, or overlapping windows of a text that is longer than a row. */
 
-/** A row, or a part of one, to be classified. */
+/** Part of the ids of a text that is a row by itself, or one with [CLS] and [SEP] around it. */
 export interface Piece {
-	/** All ids of the text, [CLS] first and [SEP] last. */
+	/** May hold other texts too. */
 	readonly ids: Int32Array;
-	/** Part of `ids` that is read. */
 	readonly start: number;
 	readonly end: number;
-	/** Whether [CLS] and [SEP] of the text are put around the part. */
-	readonly framed: boolean;
+	/** What is put before and behind it. */
+	readonly frame: readonly [number, number] | undefined;
 }
 
 /** What a row holds beside the tokens of the text: [CLS] and [SEP]. */
-export const frameTokens = 2;
+const frameTokens = 2;
 
-export const tokensOf = ({ start, end, framed }: Piece): number => end - start + (framed ? frameTokens : 0);
+export const tokensOf = ({ start, end, frame }: Piece): number => end - start + (frame === undefined ? 0 : frameTokens);
 
 /**
- * Rows of at most `maxLength` tokens that together hold the whole text, [CLS] and [SEP] around each; neighbours share `stride` tokens of
- * the text, 0 to maxLength - 3. The same rows as Transformers' tokenizers give with return_overflowing_tokens and stride.
+ * Rows of at most `maxLength` tokens that together hold the text ids[start] to ids[end], whose first is [CLS] and whose last is [SEP]; both
+ * stand around each row, and neighbours share `stride` tokens of the text, 0 to maxLength - 3. The same rows as Transformers' tokenizers
+ * give with return_overflowing_tokens and stride.
  */
-export function windowsOf(ids: Int32Array, maxLength: number, stride: number): Piece[] {
-	if (ids.length <= maxLength) return [wholeRow(ids)];
+export function windowsOf(ids: Int32Array, start: number, end: number, maxLength: number, stride: number): Piece[] {
+	if (end - start <= maxLength) return [{ ids, start, end, frame: undefined }];
+	const last = end - 1;
+	const frame = [ids[start] as number, ids[last] as number] as const;
 	const size = maxLength - frameTokens;
-	const last = ids.length - 1;
 	const pieces: Piece[] = [];
-	for (let start = 1; ; start += size - stride) {
-		const end = Math.min(start + size, last);
-		pieces.push({ ids, start, end, framed: true });
-		if (end === last) return pieces;
+	for (let from = start + 1; ; from += size - stride) {
+		const to = Math.min(from + size, last);
+		pieces.push({ ids, start: from, end: to, frame });
+		if (to === last) return pieces;
 	}
 }
-
-export const wholeRow = (ids: Int32Array): Piece => ({ ids, start: 0, end: ids.length, framed: false });
 
 /** Rows laid end to end. */
 export function raggedOf(pieces: readonly Piece[]): { readonly ids: Int32Array; readonly offsets: Int32Array } {
@@ -41,12 +40,12 @@ export function raggedOf(pieces: readonly Piece[]): { readonly ids: Int32Array; 
 		offsets[row + 1] = (offsets[row] as number) + tokensOf(piece);
 	});
 	const all = new Int32Array(offsets[pieces.length] as number);
-	pieces.forEach(({ ids, start, end, framed }, row) => {
+	pieces.forEach(({ ids, start, end, frame }, row) => {
 		const place = offsets[row] as number;
-		all.set(ids.subarray(start, end), place + (framed ? 1 : 0));
-		if (!framed) return;
-		all[place] = ids[0] as number;
-		all[(offsets[row + 1] as number) - 1] = ids[ids.length - 1] as number;
+		all.set(ids.subarray(start, end), place + (frame === undefined ? 0 : 1));
+		if (frame === undefined) return;
+		all[place] = frame[0];
+		all[(offsets[row + 1] as number) - 1] = frame[1];
 	});
 	return { ids: all, offsets };
 }
