@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /** The command line: verbs and their flags. Each verb loads its own code when it is called. */
-import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 
 import { ConfigError } from '../errors.js';
 import { packageVersion } from '../runtime/build.js';
@@ -13,6 +13,12 @@ const wholeNumber = (word: string): number => {
 	const value = Number(word);
 	if (word.trim() !== '' && Number.isSafeInteger(value)) return value;
 	throw new InvalidArgumentError('Expected a whole number.');
+};
+
+const anyNumber = (word: string): number => {
+	const value = Number(word);
+	if (word.trim() !== '' && Number.isFinite(value)) return value;
+	throw new InvalidArgumentError('Expected a number.');
 };
 
 const program = new Command('distiltune')
@@ -52,6 +58,7 @@ function machineVerb(command: Command): Command {
 
 const textColumn = ['--text-column <name>', 'column that holds the text', 'text'] as const;
 const labelColumn = ['--label-column <name>', 'column that holds the label', 'label'] as const;
+const inputFormat = ['--input-format <word>', 'csv, tsv, jsonl or lines (default: by the ending; jsonl for -)'] as const;
 const maxLength = ['--max-length <n>', 'longest row in tokens', wholeNumber] as const;
 const threads = ['--threads <n>', 'threads for arithmetic; 0 for one per physical core', wholeNumber] as const;
 
@@ -92,16 +99,22 @@ verb('eval <dir>', 'Measure a trained model', 'distiltune eval out --data eval.c
 	.action(async (folder: string, flags) => (await import('./eval.js')).evalVerb(folder, flags, new Output(flags)));
 
 verb('predict <dir> [texts...]', 'Classify texts', 'distiltune predict out "I feel fine"')
-	.option('--input <file>', 'texts from a file; - for JSON lines on standard input')
-	.option('--output <file>', 'write JSON lines there instead')
-	.option('--strict', 'end at the first row that cannot be read')
+	.option('--input <file>', 'texts from a file: .csv, .tsv, .jsonl, .json, .parquet, or .txt for a text a line; - for standard input')
+	.option(...inputFormat)
+	.option('--output <file>', 'write there instead: a table where it ends in .csv or .tsv, else JSON lines')
+	.option('--strict', 'end at the first row that cannot be read, and leave no output file')
+	.option('--top-k <n>', 'the n labels with the highest scores', wholeNumber)
+	.option('--threshold <x>', 'score from which on a label is given', anyNumber)
+	.option('--stride <n>', 'read long texts whole, in windows that share so many tokens', wholeNumber)
+	.addOption(new Option('--aggregate <word>', 'what becomes of the scores of windows (default: mean)').choices(['mean', 'max']))
 	.option(...textColumn)
 	.option(...maxLength)
 	.option(...threads)
 	.action(async (folder: string, texts: string[], flags) => (await import('./predict.js')).predictVerb(folder, texts, flags, new Output(flags)));
 
 verb('tokenize <model> [texts...]', 'Show the tokens of texts, one JSON object a line', 'distiltune tokenize minilm-l6 "I feel fine"')
-	.option('--input <file>', 'texts from a file; - for JSON lines on standard input')
+	.option('--input <file>', 'texts from a file; - for standard input')
+	.option(...inputFormat)
 	.option(...textColumn)
 	.option(...maxLength)
 	.action(async (model: string, texts: string[], flags) => (await import('./tokenize.js')).tokenizeVerb(model, texts, flags, new Output(flags)));

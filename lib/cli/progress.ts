@@ -1,20 +1,17 @@
 /** A run as people follow it: one line that renews itself on a terminal, a plain line every two seconds elsewhere. */
 import type { TrainerEvent } from '../train/events.js';
 import type { Output } from './output.js';
+import { duration, LINE_EVERY_MS, StatusLine } from './status-line.js';
 
-const LINE_EVERY_MS = 2000;
-const REDRAW_EVERY_MS = 100;
 /** Steps whose mean loss is shown. */
 const WINDOW = 50;
 
 type Begin = Extract<TrainerEvent, { type: 'trainBegin' }>;
 
 export class Progress {
-	readonly #output: Output;
-	readonly #terminal = process.stderr.isTTY === true;
+	readonly #status: StatusLine;
 	#begin: Begin | undefined;
 	#startedMs = 0;
-	#drawnMs = 0;
 	#losses: number[] = [];
 	#step = 0;
 	/** Steps taken before this process. */
@@ -24,7 +21,7 @@ export class Progress {
 	#evaluating: { readonly sinceMs: number; readonly timer: NodeJS.Timeout } | undefined;
 
 	constructor(output: Output) {
-		this.#output = output;
+		this.#status = new StatusLine(output);
 	}
 
 	show(event: TrainerEvent): void {
@@ -33,8 +30,8 @@ export class Progress {
 				this.#begin = event;
 				this.#startedMs = performance.now();
 				this.#firstStep = event.resumedFrom?.step ?? 0;
-				if (event.resumedFrom !== undefined) this.#line(`Going on from ${event.resumedFrom.path}`);
-				this.#line(
+				if (event.resumedFrom !== undefined) this.#status.say(`Going on from ${event.resumedFrom.path}`);
+				this.#status.say(
 					`Training ${event.model} on ${event.rows} rows: ${event.labels.join(', ')}; ${event.totalSteps} steps, ${event.stepsPerEpoch} an epoch`,
 				);
 				break;
@@ -42,7 +39,7 @@ export class Progress {
 				this.#step = event.step;
 				this.#epoch = event.epoch;
 				this.#losses = [...this.#losses.slice(1 - WINDOW), event.loss];
-				this.#draw(this.#stepLine(), event.step === this.#begin?.totalSteps);
+				this.#status.draw(this.#stepLine(), event.step === this.#begin?.totalSteps);
 				break;
 			case 'epochEnd':
 				if (this.#begin?.evalStrategy === 'epoch') this.#watchEvaluation();
@@ -52,16 +49,16 @@ export class Progress {
 				this.#evaluations = { done: this.#evaluations.done + 1, seconds: this.#evaluations.seconds + event.seconds };
 				const { loss, accuracy, r2 = 0 } = event.metrics;
 				const quality = accuracy === undefined ? `R2 ${r2.toFixed(4)}` : `accuracy ${accuracy.toFixed(4)}`;
-				this.#line(
+				this.#status.say(
 					`Step ${event.step}, epoch ${round(event.epoch)}: validation loss ${loss.toFixed(4)}, ${quality} on ${event.rows} rows in ${event.seconds.toFixed(1)} s`,
 				);
 				break;
 			}
 			case 'warning':
-				this.#line(`warning: ${event.message}`);
+				this.#status.say(`warning: ${event.message}`);
 				break;
 			case 'save':
-				this.#line(`Saved ${event.path}`);
+				this.#status.say(`Saved ${event.path}`);
 				break;
 		}
 	}
@@ -69,7 +66,7 @@ export class Progress {
 	/** Leaves no line and no timer behind. */
 	end(): void {
 		this.#endEvaluation();
-		this.#clear();
+		this.#status.clear();
 	}
 
 	#stepLine(): string {
@@ -91,7 +88,7 @@ export class Progress {
 		const draw = () => {
 			const seconds = (performance.now() - sinceMs) / 1000;
 			const left = expected === undefined ? '' : `, about ${duration(Math.max(0, expected - seconds))} left`;
-			this.#draw(`evaluating ${this.#begin?.evalRows} rows: ${duration(seconds)} so far${left}`);
+			this.#status.draw(`evaluating ${this.#begin?.evalRows} rows: ${duration(seconds)} so far${left}`);
 		};
 		this.#evaluating = { sinceMs, timer: setInterval(draw, LINE_EVERY_MS).unref() };
 	}
@@ -100,31 +97,6 @@ export class Progress {
 		clearInterval(this.#evaluating?.timer);
 		this.#evaluating = undefined;
 	}
-
-	#draw(text: string, now = false): void {
-		if (this.#output.quiet) return;
-		const nowMs = performance.now();
-		if (!now && nowMs - this.#drawnMs < (this.#terminal ? REDRAW_EVERY_MS : LINE_EVERY_MS)) return;
-		this.#drawnMs = nowMs;
-		process.stderr.write(this.#terminal ? `\r${text}\u001b[K` : `${text}\n`);
-	}
-
-	#line(text: string): void {
-		this.#clear();
-		this.#output.say(text);
-	}
-
-	#clear(): void {
-		if (this.#terminal && !this.#output.quiet) process.stderr.write('\r\u001b[K');
-	}
 }
 
 const round = (value: number): string => String(Number(value.toFixed(2)));
-
-/** 3723 -> '1 h 2 min', 75 -> '1 min 15 s'. */
-export function duration(seconds: number): string {
-	const whole = Math.round(seconds);
-	if (whole < 60) return `${whole} s`;
-	if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
-	return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
-}

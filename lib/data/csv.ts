@@ -75,7 +75,8 @@ export function csvReader(delimiter: ',' | '\t'): RowReader {
 	};
 }
 
-function csvLine(fields: readonly string[], delimiter: string): string {
+/** A record with its line break. */
+export function csvLine(fields: readonly string[], delimiter: string): string {
 	const special = new RegExp(`["\\r\\n${delimiter}]`);
 	return `${fields.map((field) => (special.test(field) ? `"${field.replaceAll('"', '""')}"` : field)).join(delimiter)}\n`;
 }

@@ -8,10 +8,11 @@ import { csvReader } from './csv.js';
 import { readFolder } from './folder.js';
 import { readJson } from './json.js';
 import { readJsonl } from './jsonl.js';
+import { readLines } from './lines.js';
 import { readParquet } from './parquet.js';
 import type { Format, RowReader } from './reading.js';
 import { type FileRow, type Origin, textOf } from './row.js';
-import { isGzip, storedText } from './stored.js';
+import { hashed, isGzip, storedText } from './stored.js';
 
 const GZIP_BYTES = 64 * 2 ** 30;
 
@@ -19,6 +20,7 @@ export const csv = textFormat('CSV', csvReader(','));
 export const tsv = textFormat('TSV', csvReader('\t'));
 export const jsonl = textFormat('JSON lines', readJsonl);
 export const json = textFormat('JSON', readJson);
+const lines = textFormat('lines', readLines);
 export const parquet: Format = { name: 'Parquet', unit: 'Row', rows: readParquet };
 export const folder: Format = { name: 'folder', unit: 'File', rows: readFolder };
 
@@ -42,26 +44,46 @@ export function formatOf(path: string): Format {
 	throw new DataError('FORMAT_UNKNOWN', sentence, { file: path });
 }
 
-function textFormat(name: Format['name'], reader: RowReader): Format {
+function textFormat(name: Format['name'], reader: RowReader): Format & { readonly reader: RowReader } {
 	return {
 		name,
 		unit: 'Line',
+		reader,
 		rows: (path, { columns, keep, maxDecodedBytes = GZIP_BYTES, ...reading }) =>
 			reader(storedText(path, { ...reading, maxDecodedBytes }), columns, { name: path, unit: 'Line' }, keep),
 	};
 }
 
-/** Texts in order; a row without one comes as the DataError it is. `standardInput`, where given, is read as JSON lines instead of a file. */
-export async function* readTexts(path: string, textColumn: string, standardInput?: AsyncIterable<Buffer>): AsyncGenerator<string | DataError> {
+/** What a stream of bytes can be read as. */
+const streamed = { csv, tsv, jsonl, lines };
+export type StreamedFormat = keyof typeof streamed;
+export const streamedFormats = Object.keys(streamed) as readonly StreamedFormat[];
+
+export interface TextReading {
+	readonly textColumn: string;
+	/** @default what the name's ending says: .txt is lines, otherwise as for rows; JSON lines of a stream */
+	readonly format?: StreamedFormat | undefined;
+	/** Read in place of a file, which `path` then only names. */
+	readonly stream?: AsyncIterable<Buffer> | undefined;
+	/** Told how many bytes of the file or stream have been read, as they lie there. */
+	readonly onBytes?: ((count: number) => void) | undefined;
+}
+
+/** Texts in order; a row without one comes as the DataError it is. */
+export async function* readTexts(path: string, { textColumn, format, stream, onBytes = () => {} }: TextReading): AsyncGenerator<string | DataError> {
 	const columns = { text: textColumn };
-	const format = standardInput === undefined ? formatOf(path) : jsonl;
-	const origin: Origin = { name: standardInput === undefined ? path : 'standard input', unit: format.unit };
-	const rows = standardInput === undefined ? format.rows(path, { columns }) : readJsonl(checkedUtf8(standardInput, origin.name), columns, origin);
+	const hash = (bytes: string | Uint8Array) => onBytes(bytes.length);
+	const fromStream = streamed[format ?? 'jsonl'];
+	const { unit, rows: fromFile } = stream !== undefined || format !== undefined ? fromStream : textFormatOf(path);
+	const origin: Origin = { name: path, unit };
+	const rows = stream === undefined ? fromFile(path, { columns, hash }) : fromStream.reader(checkedUtf8(hashed(stream, hash), path), columns, origin);
 	for await (const row of rows) {
 		if (row instanceof DataError) yield row;
 		else yield textOrError(row, origin);
 	}
 }
+
+const textFormatOf = (path: string): Format => (/\.txt(\.gz)?$/i.test(path) ? lines : formatOf(path));
 
 function textOrError(row: FileRow, origin: Origin): string | DataError {
 	try {

@@ -29,7 +29,7 @@ export interface Reading {
 }
 
 export interface Format {
-	readonly name: 'CSV' | 'TSV' | 'JSON lines' | 'JSON' | 'Parquet' | 'folder';
+	readonly name: 'CSV' | 'TSV' | 'JSON lines' | 'JSON' | 'lines' | 'Parquet' | 'folder';
 	readonly unit: Origin['unit'];
 	/** Rows of the file or folder at `path`, streamed; a row that is none comes as the DataError it is. */
 	rows(path: string, reading: Reading): AsyncGenerator<FileRow | DataError>;

@@ -18,7 +18,8 @@ export function storedText(path: string, { hash, onNotUtf8, maxDecodedBytes, may
 	return checkedUtf8(unpacked, path, onNotUtf8 && ((offset) => onNotUtf8(path, offset)));
 }
 
-async function* hashed(chunks: AsyncIterable<Buffer>, hash: (bytes: Uint8Array) => void): AsyncGenerator<Buffer> {
+/** The same chunks, each told of as it passes. */
+export async function* hashed(chunks: AsyncIterable<Buffer>, hash: (bytes: Uint8Array) => void): AsyncGenerator<Buffer> {
 	for await (const chunk of chunks) {
 		hash(chunk);
 		yield chunk;

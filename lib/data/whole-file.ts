@@ -3,8 +3,8 @@ import { open, rename, rm } from 'node:fs/promises';
 
 export interface WholeFile {
 	write(data: string | Uint8Array): Promise<void>;
-	/** Gives the file its name. */
-	commit(): Promise<void>;
+	/** Gives the file its name, or another beside it. */
+	commit(name?: string): Promise<void>;
 	/** Leaves nothing behind, unless the file was committed. To be called in the end in any case. */
 	discard(): Promise<void>;
 }
@@ -18,10 +18,10 @@ export async function openWholeFile(path: string, refused: (cause: Error) => Err
 	const handle = await open(temporary, 'wx').catch(inOurWords);
 	return {
 		write: (data) => handle.appendFile(data).catch(inOurWords),
-		commit: async () => {
+		commit: async (name = path) => {
 			await handle.sync().catch(inOurWords);
 			await handle.close();
-			await rename(temporary, path).catch(inOurWords);
+			await rename(temporary, name).catch(inOurWords);
 		},
 		discard: async () => {
 			await handle.close();
