@@ -250,6 +250,62 @@ describe('windows', () => {
 		]);
 	});
 
+	// transformers 5.23.0: tokenizer(text, max_length, truncation=True, stride, return_overflowing_tokens=True).
+	test.each<[number, number, number[][]]>([
+		[
+			10,
+			0,
+			[
+				[2, 130, 105, 80, 258, 16, 75, 86, 80, 3],
+				[2, 46, 587, 316, 18, 51, 551, 48, 436, 3],
+				[2, 140, 5, 3],
+			],
+		],
+		[
+			10,
+			3,
+			[
+				[2, 130, 105, 80, 258, 16, 75, 86, 80, 3],
+				[2, 75, 86, 80, 46, 587, 316, 18, 51, 3],
+				[2, 316, 18, 51, 551, 48, 436, 140, 5, 3],
+			],
+		],
+		[
+			8,
+			5,
+			[
+				[2, 130, 105, 80, 258, 16, 75, 3],
+				[2, 105, 80, 258, 16, 75, 86, 3],
+				[2, 80, 258, 16, 75, 86, 80, 3],
+				[2, 258, 16, 75, 86, 80, 46, 3],
+				[2, 16, 75, 86, 80, 46, 587, 3],
+				[2, 75, 86, 80, 46, 587, 316, 3],
+				[2, 86, 80, 46, 587, 316, 18, 3],
+				[2, 80, 46, 587, 316, 18, 51, 3],
+				[2, 46, 587, 316, 18, 51, 551, 3],
+				[2, 587, 316, 18, 51, 551, 48, 3],
+				[2, 316, 18, 51, 551, 48, 436, 3],
+				[2, 18, 51, 551, 48, 436, 140, 3],
+				[2, 51, 551, 48, 436, 140, 5, 3],
+			],
+		],
+		[
+			7,
+			1,
+			[
+				[2, 130, 105, 80, 258, 16, 3],
+				[2, 16, 75, 86, 80, 46, 3],
+				[2, 46, 587, 316, 18, 51, 3],
+				[2, 51, 551, 48, 436, 140, 3],
+				[2, 140, 5, 3],
+			],
+		],
+	])('of %i tokens that share %i are those of Transformers', (maxLength, stride, wanted) => {
+		const ids = Int32Array.from([2, 130, 105, 80, 258, 16, 75, 86, 80, 46, 587, 316, 18, 51, 551, 48, 436, 140, 5, 3]);
+		const { ids: all, offsets } = raggedOf(windowsOf(ids, 0, ids.length, maxLength, stride));
+		expect(Array.from(offsets.subarray(1), (end, row) => Array.from(all.subarray(offsets[row], end)))).toEqual(wanted);
+	});
+
 	test('every window of a text is answered under its own place', async () => {
 		const model = new Fake();
 		const batcher = new Batcher(model, { maxBatchTokens: 10, maxWaitMs: 0 });

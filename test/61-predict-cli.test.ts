@@ -208,4 +208,12 @@ describe('an early end', () => {
 		const both = await classifier.predict(['I feel fine', 'no one is here']);
 		expect(answers.slice(0, 1000)).toEqual(answers.slice(0, 1000).map((_, row) => both[row % 2]));
 	});
+
+	it.skipIf(process.platform === 'win32')('does not wait for a standard input that says nothing', async () => {
+		const child = spawn(process.execPath, [main, 'predict', tiny, '--input', '-', '--json'], { cwd: folder, env: environment });
+		child.stdin.write('{"text":"I feel fine"}\n');
+		expect(JSON.parse((await once(child.stdout, 'data')).toString())).toEqual(await classifier.predict('I feel fine'));
+		child.kill('SIGINT');
+		expect(await once(child, 'exit')).toEqual([130, null]);
+	});
 });

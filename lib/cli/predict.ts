@@ -48,6 +48,7 @@ export async function predictVerb(folder: string, texts: readonly string[], flag
 		).finally(() => follower.end());
 	} finally {
 		await classifier.dispose();
+		if (flags.input === '-') process.stdin.destroy(); // one that says nothing would hold up the end
 	}
 }
 
