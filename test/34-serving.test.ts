@@ -1,18 +1,20 @@
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Classifier, type Prediction, Trainer } from '../lib/index.js';
-import { fixture, root } from './models.js';
+import { fixture, minilmWeights, reference, root } from './models.js';
+import { readSafetensors, safetensors } from './safetensors.js';
 import { settings } from './tiny-run.js';
 
 // A classifier as a server lives with it: many calls, signals, several at once, beside a training, in workers.
 
 const tiny = fixture('tiny-model');
+const library = pathToFileURL(join(root, 'dist', 'index.js')).href;
 const texts = Array.from({ length: 60 }, (_, i) => `no one is here ${'and it is dark '.repeat(i % 9)}${i}`);
 let classifier: Classifier;
 let wanted: Prediction[];
@@ -112,6 +114,28 @@ describe('the end', () => {
 		await Promise.all([kept.dispose(), kept.dispose()]);
 	});
 
+	test.skipIf(!existsSync('/proc/self/status'))('dispose() gives the memory back at once', async () => {
+		const folder = mkdtempSync(join(tmpdir(), 'distiltune-'));
+		try {
+			cpSync(join(root, 'models', 'minilm-l6'), folder, { recursive: true });
+			const parts = [minilmWeights, reference('minilm-head.safetensors')];
+			writeFileSync(join(folder, 'model.safetensors'), safetensors(parts.flatMap((part) => readSafetensors(readFileSync(part)))));
+			const program = `
+				const { Classifier } = await import(${JSON.stringify(library)});
+				const resident = () => process.memoryUsage.rss() / 2 ** 20;
+				const classifier = await Classifier.load(${JSON.stringify(folder)});
+				await classifier.predict('I feel fine');
+				const loaded = resident();
+				await classifier.dispose();
+				console.log(loaded - resident());`;
+			const { stdout } = spawnSync(process.execPath, ['--input-type=module', '-e', program], { encoding: 'utf8' });
+			// 22.7 million floats are 87 MB; half of that leaves room for what V8 and malloc keep.
+			expect(Number(stdout)).toBeGreaterThan(43);
+		} finally {
+			rmSync(folder, { recursive: true });
+		}
+	});
+
 	test('dispose() waits for calls of every kind, and for none whose signal aborts', async () => {
 		const own = await Classifier.load(tiny, { maxBatchTokens: 32 });
 		const controller = new AbortController();
@@ -135,7 +159,7 @@ describe('the end', () => {
 					await running;
 				}
 			});`;
-		const workerData = { library: pathToFileURL(join(root, 'dist', 'index.js')).href, folder: tiny, texts };
+		const workerData = { library, folder: tiny, texts };
 		for (let round = 0; round < 3; round++) {
 			const workers = [1, 2].map(() => new Worker(program, { eval: true, workerData }));
 			await Promise.all(workers.map((worker) => once(worker, 'message')));
@@ -148,7 +172,7 @@ describe('the end', () => {
 
 	test('a process may end with calls under way', () => {
 		const program = `
-			const { Classifier } = await import(${JSON.stringify(pathToFileURL(join(root, 'dist', 'index.js')).href)});
+			const { Classifier } = await import(${JSON.stringify(library)});
 			const classifier = await Classifier.load(${JSON.stringify(tiny)});
 			for (let i = 0; i < 2000; i++) classifier.predict('I feel fine');
 			setTimeout(() => process.exit(7), 3);`;
@@ -158,7 +182,7 @@ describe('the end', () => {
 
 	test('a process that asked and waits for nothing else ends by itself, disposed or not', () => {
 		const program = `
-			const { Classifier } = await import(${JSON.stringify(pathToFileURL(join(root, 'dist', 'index.js')).href)});
+			const { Classifier } = await import(${JSON.stringify(library)});
 			const classifier = await Classifier.load(${JSON.stringify(tiny)}, { maxWaitMs: 20 });
 			classifier.predict('I feel fine').then(({ label }) => console.log(label));`;
 		const { status, stdout } = spawnSync(process.execPath, ['--input-type=module', '-e', program], { encoding: 'utf8', timeout: 20_000 });

@@ -14,8 +14,8 @@ export interface Predictor<Problem extends ProblemType> {
 	readonly stopIfAborted: () => void;
 }
 
-// Bounds memory: the widest buffers of a batch hold a few thousand floats a token.
-const tokensPerBatch = 2048;
+// Bounds memory, the widest buffers of a batch holding a few thousand floats a token, and how long another call on the same native thread waits.
+const tokensPerBatch = 512;
 const textsPerEncoding = 256;
 
 /** One prediction a text, in order; it does not depend on the other texts. */
