@@ -65,7 +65,7 @@ export interface TextReading {
 	readonly format?: StreamedFormat | undefined;
 	/** Read in place of a file, which `path` then only names. */
 	readonly stream?: AsyncIterable<Buffer> | undefined;
-	/** Told how many bytes of the file or stream have been read, as they lie there. */
+	/** Told how many bytes of a stream or a file of text have been read, as they lie there. */
 	readonly onBytes?: ((count: number) => void) | undefined;
 }
 
@@ -74,9 +74,11 @@ export async function* readTexts(path: string, { textColumn, format, stream, onB
 	const columns = { text: textColumn };
 	const hash = (bytes: string | Uint8Array) => onBytes(bytes.length);
 	const fromStream = streamed[format ?? 'jsonl'];
-	const { unit, rows: fromFile } = stream !== undefined || format !== undefined ? fromStream : textFormatOf(path);
-	const origin: Origin = { name: path, unit };
-	const rows = stream === undefined ? fromFile(path, { columns, hash }) : fromStream.reader(checkedUtf8(hashed(stream, hash), path), columns, origin);
+	const found = stream !== undefined || format !== undefined ? fromStream : textFormatOf(path);
+	const origin: Origin = { name: path, unit: found.unit };
+	// Other formats would read their file once more for its hash.
+	const reading = 'reader' in found ? { columns, hash } : { columns };
+	const rows = stream === undefined ? found.rows(path, reading) : fromStream.reader(checkedUtf8(hashed(stream, hash), path), columns, origin);
 	for await (const row of rows) {
 		if (row instanceof DataError) yield row;
 		else yield textOrError(row, origin);
