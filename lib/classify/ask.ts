@@ -23,33 +23,38 @@ export function askAll<Result>(
 	signal: AbortSignal | undefined,
 ): Promise<Result[]> {
 	if (texts.length === 0 && !signal?.aborted) return Promise.resolve([]);
-	return new Promise((resolve, reject) => new Call(batcher, [...texts], question, signal, resolve, reject));
+	return new Promise((resolve, reject) => new Call(batcher, [...texts], question, signal, { results: [], resolve }, reject));
 }
 
 /** The same of one text. */
 export function askOne<Result>(batcher: Batcher, text: string, question: Question<Result>, signal: AbortSignal | undefined): Promise<Result> {
-	return new Promise((resolve, reject) => new Call(batcher, [text], question, signal, ([result]) => resolve(result as Result), reject));
+	return new Promise((resolve, reject) => new Call(batcher, [text], question, signal, resolve, reject));
+}
+
+/** Where the results of several texts go; of one text they go to a function. */
+interface Results<Result> {
+	readonly results: Result[];
+	resolve(results: Result[]): void;
 }
 
 class Call<Result> implements Receiver {
 	readonly #count: number;
 	readonly #answer: Question<Result>['answer'];
-	readonly #resolve: (results: Result[]) => void;
+	readonly #told: Results<Result> | ((result: Result) => void);
 	readonly #reject: (error: unknown) => void;
 	readonly #unwatch: (() => void) | undefined;
-	readonly #results: Result[] = [];
 
 	constructor(
 		batcher: Batcher,
 		texts: string[],
 		{ reading, answer }: Question<Result>,
 		signal: AbortSignal | undefined,
-		resolve: (results: Result[]) => void,
+		told: Results<Result> | ((result: Result) => void),
 		reject: (error: unknown) => void,
 	) {
 		this.#count = texts.length;
 		this.#answer = answer;
-		this.#resolve = resolve;
+		this.#told = told;
 		this.#reject = reject;
 		if (signal?.aborted) {
 			reject(stopped(signal));
@@ -64,10 +69,14 @@ class Call<Result> implements Receiver {
 	}
 
 	settle(scored: ScoredText): void {
-		this.#results.push(this.#answer(scored));
-		if (this.#results.length < this.#count) return;
-		this.#unwatch?.();
-		this.#resolve(this.#results);
+		const [told, result] = [this.#told, this.#answer(scored)];
+		if (typeof told === 'function') {
+			this.#unwatch?.();
+			told(result);
+		} else if (told.results.push(result) === this.#count) {
+			this.#unwatch?.();
+			told.resolve(told.results);
+		}
 	}
 
 	fail(error: unknown): void {

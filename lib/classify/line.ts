@@ -51,7 +51,8 @@ export class Line {
 	readonly reading: Reading;
 	readonly #receiver: Receiver;
 	readonly #texts: Queue<string>;
-	readonly #rows = new Queue<Row>();
+	/** Made with the first row: of many lines none is encoded yet. */
+	#rows: Queue<Row> | undefined;
 	#rowTokens = 0;
 	#dropped = false;
 
@@ -80,7 +81,7 @@ export class Line {
 	}
 
 	get firstRow(): Row | undefined {
-		return this.#rows.first;
+		return this.#rows?.first;
 	}
 
 	add(text: string): void {
@@ -93,24 +94,26 @@ export class Line {
 
 	/** The row of an encoding that belongs to the text that was taken first of those not yet encoded. */
 	encoded({ ids, offsets, truncated }: RaggedEncoding, row: number): void {
+		this.#rows ??= new Queue();
+		const rows = this.#rows;
 		const [start, end] = [offsets[row] as number, offsets[row + 1] as number];
 		const { maxLength, stride } = this.reading;
 		const text = { truncated: truncated[row] === 1, tokens: end - start, logits: undefined, answered: 0 };
 		if (stride === undefined) {
-			this.#rows.push({ ids, start, end, frame: undefined, text: { ...text, windows: 1 }, window: 0 });
+			rows.push({ ids, start, end, frame: undefined, text: { ...text, windows: 1 }, window: 0 });
 			this.#rowTokens += end - start;
 			return;
 		}
 		const pieces = windowsOf(ids, start, end, maxLength, stride);
 		const shared = { ...text, windows: pieces.length };
 		pieces.forEach((piece, window) => {
-			this.#rows.push({ ...piece, text: shared, window });
+			rows.push({ ...piece, text: shared, window });
 			this.#rowTokens += tokensOf(piece);
 		});
 	}
 
 	takeRow(): Row {
-		const row = this.#rows.take() as Row;
+		const row = this.#rows?.take() as Row;
 		this.#rowTokens -= tokensOf(row);
 		return row;
 	}
