@@ -4,6 +4,7 @@
 #include <new>
 #include <vector>
 
+#include "cut.h"
 #include "inner.h"
 #include "scratch.h"
 
@@ -27,27 +28,12 @@ constexpr int64_t tokens_limit = 640;
  * several threads. */
 int64_t weight_rows(int64_t n, int64_t k) { return n * k < int64_t{1} << 18 ? 192 : 384; }
 
-int64_t up(int64_t value, int64_t multiple) { return (value + multiple - 1) / multiple * multiple; }
-int64_t ceil_div(int64_t value, int64_t divisor) { return (value + divisor - 1) / divisor; }
-
-/** Cuts `total` into equal parts of at most `limit`, each a multiple of `multiple` but the last. */
-struct Cut {
-  Cut(int64_t total, int64_t limit, int64_t multiple) : total(total), part(multiple) {
-    if (total > 0) part = up(ceil_div(total, ceil_div(total, limit)), multiple);
-  }
-  int64_t parts() const { return ceil_div(total, part); }
-  int64_t begin(int64_t index) const { return index * part; }
-  int64_t size(int64_t index) const { return std::min(part, total - begin(index)); }
-
-  int64_t total, part;
-};
-
 /** c (m, columns) = or += a · b, one task per group of columns and part of the rows. `panel(j, columns, p,
  * depth)` yields b packed from column j and row p on. */
 template <typename Panel>
 void multiply(ThreadPool& pool, const Inner& loops, const float* a, int64_t a_stride, float* c,
               int64_t c_stride, int64_t m, int64_t columns, int64_t depth, bool accumulate, const float* bias,
-              const Panel& panel) {
+              After after, const Panel& panel) {
   const Cut rows(m, rows_limit, tile_rows), groups(columns, group_columns, group_columns),
       depths(depth, depth_limit, 16);
   pool.run(rows.parts() * groups.parts(), [&](int64_t task) {
@@ -61,6 +47,7 @@ void multiply(ThreadPool& pool, const Inner& loops, const float* a, int64_t a_st
                      first && !accumulate ? Store::overwrite : Store::accumulate,
                      first && bias ? bias + j : nullptr);
     }
+    finish(loops, after, c + r * c_stride + j, c_stride, rows.size(part), groups.size(group));
   });
 }
 
@@ -69,7 +56,7 @@ void multiply(ThreadPool& pool, const Inner& loops, const float* a, int64_t a_st
 void linear(ThreadPool& pool, const float* x, int64_t x_stride, const float* w, const float* bias, float* y,
             int64_t y_stride, int64_t m, int64_t n, int64_t k) {
   const Inner& loops = inner();
-  multiply(pool, loops, x, x_stride, y, y_stride, m, n, k, false, bias,
+  multiply(pool, loops, x, x_stride, y, y_stride, m, n, k, false, bias, After::nothing,
            [&](int64_t j, int64_t columns, int64_t p, int64_t depth) {
              float* packed = scratch(Scratch::panel, depth * group_columns);
              loops.pack_transposed(w + j * k + p, k, depth, columns, packed);
@@ -80,7 +67,7 @@ void linear(ThreadPool& pool, const float* x, int64_t x_stride, const float* w, 
 void linear_backward_input(ThreadPool& pool, const float* dy, int64_t dy_stride, const float* w, float* dx,
                            int64_t dx_stride, int64_t m, int64_t n, int64_t k, bool accumulate) {
   const Inner& loops = inner();
-  multiply(pool, loops, dy, dy_stride, dx, dx_stride, m, k, n, accumulate, nullptr,
+  multiply(pool, loops, dy, dy_stride, dx, dx_stride, m, k, n, accumulate, nullptr, After::nothing,
            [&](int64_t j, int64_t columns, int64_t p, int64_t depth) {
              float* packed = scratch(Scratch::panel, depth * group_columns);
              loops.pack(w + p * k + j, k, depth, columns, packed);
@@ -150,10 +137,10 @@ int64_t PackedLinear::outputs() const { return panels_->n; }
 int64_t PackedLinear::inputs() const { return panels_->k; }
 
 void PackedLinear::apply(ThreadPool& pool, const float* x, int64_t x_stride, float* y, int64_t y_stride,
-                         int64_t m) const {
+                         int64_t m, After after) const {
   const Panels& panels = *panels_;
   const float* bias = panels.bias.empty() ? nullptr : panels.bias.data();
-  multiply(pool, panels.loops, x, x_stride, y, y_stride, m, panels.n, panels.k, false, bias,
+  multiply(pool, panels.loops, x, x_stride, y, y_stride, m, panels.n, panels.k, false, bias, after,
            [&](int64_t j, int64_t columns, int64_t p, int64_t) { return panels.at(j, columns, p); });
 }
 

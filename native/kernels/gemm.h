@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "after.h"
 #include "thread_pool.h"
 
 namespace distiltune::kernels {
@@ -35,8 +36,9 @@ class PackedLinear {
 
   int64_t outputs() const;
   int64_t inputs() const;
-  /** y (m, n) = x (m, k) · wᵀ + bias */
-  void apply(ThreadPool& pool, const float* x, int64_t x_stride, float* y, int64_t y_stride, int64_t m) const;
+  /** y (m, n) = after(x (m, k) · wᵀ + bias) */
+  void apply(ThreadPool& pool, const float* x, int64_t x_stride, float* y, int64_t y_stride, int64_t m,
+             After after = After::nothing) const;
 
  private:
   struct Panels;
