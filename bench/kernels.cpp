@@ -107,6 +107,24 @@ std::string machine() {
   return "unknown processor";
 }
 
+/** Packed weights several times over, so that each round meets others. */
+class Copies {
+ public:
+  Copies(int count, size_t bytes)
+      : count_(count),
+        bytes_((bytes + 63) / 64 * 64),
+        data_(static_cast<unsigned char*>(::operator new(count * bytes_, std::align_val_t{64}))) {}
+  ~Copies() { ::operator delete(data_, std::align_val_t{64}); }
+  Copies(const Copies&) = delete;
+  Copies& operator=(const Copies&) = delete;
+  void* at(int round) const { return data_ + round % count_ * bytes_; }
+
+ private:
+  int count_;
+  size_t bytes_;
+  unsigned char* data_;
+};
+
 /** Seconds of an int8 product, rows quantised before, weights from beyond the last cache. */
 double whole_numbers(ThreadPool& pool, int rounds, int64_t m, int64_t n, int64_t k) {
   const int copies = static_cast<int>(std::max<int64_t>(1, (int64_t{64} << 20) / (n * k)));
@@ -114,18 +132,15 @@ double whole_numbers(ThreadPool& pool, int rounds, int64_t m, int64_t n, int64_t
   std::vector<int8_t> q(n * k);
   std::vector<float> scales(n), y(m * n);
   for (int64_t j = 0; j < n; ++j) scales[j] = quantise_weights(w.data() + j * k, k, q.data() + j * k);
-  const int64_t size = static_cast<int64_t>(Int8Linear::bytes(n, k));
-  auto* memory = static_cast<unsigned char*>(::operator new(copies * size, std::align_val_t{64}));
+  const Copies packed(copies, Int8Linear::bytes(n, k));
   for (int i = 0; i < copies; ++i)
-    Int8Linear::pack(q.data(), scales.data(), bias.data(), n, k, memory + i * size);
+    Int8Linear::pack(q.data(), scales.data(), bias.data(), n, k, packed.at(i));
   QuantisedRows rows;
   rows.resize(m, k);
   rows.set(pool, x.data(), k);
-  const double seconds = median_seconds(rounds, [&](int round) {
-    Int8Linear(memory + round % copies * size, n, k).apply(pool, rows, y.data(), n, After::nothing);
+  return median_seconds(rounds, [&](int round) {
+    Int8Linear(packed.at(round), n, k).apply(pool, rows, y.data(), n, After::nothing);
   });
-  ::operator delete(memory, std::align_val_t{64});
-  return seconds;
 }
 
 void products(ThreadPool& pool, int rounds, int64_t m, int64_t n, int64_t k, double peak) {
@@ -133,14 +148,14 @@ void products(ThreadPool& pool, int rounds, int64_t m, int64_t n, int64_t k, dou
       static_cast<int>(std::max<int64_t>(1, (int64_t{64} << 20) / (n * k * 4)));  // beyond the last cache
   const auto x = values(m * k), dy = values(m * n), w = values(copies * n * k, 0.02f), bias = values(n);
   std::vector<float> y(m * n), dx(m * k), dw(copies * n * k), db(n);
-  std::vector<PackedLinear> packed;
-  for (int i = 0; i < copies; ++i) packed.emplace_back(w.data() + i * n * k, bias.data(), n, k);
+  const Copies packed(copies, PackedLinear::bytes(n, k));
+  for (int i = 0; i < copies; ++i) PackedLinear::pack(w.data() + i * n * k, bias.data(), n, k, packed.at(i));
   const auto weight = [&](int round) { return round % copies * n * k; };
   const double forward = median_seconds(rounds, [&](int round) {
     linear(pool, x.data(), k, w.data() + weight(round), bias.data(), y.data(), n, m, n, k);
   });
   const double prepacked = median_seconds(
-      rounds, [&](int round) { packed[round % copies].apply(pool, x.data(), k, y.data(), n, m); });
+      rounds, [&](int round) { PackedLinear(packed.at(round), n, k).apply(pool, x.data(), k, y.data(), n, m); });
   const double bytes = whole_numbers(pool, rounds, m, n, k);
   const double input = median_seconds(rounds, [&](int round) {
     linear_backward_input(pool, dy.data(), n, w.data() + weight(round), dx.data(), k, m, n, k, false);

@@ -16,7 +16,7 @@ import { type Fold, foldFor } from './report/fold.js';
 import { probabilityMetrics } from './report/probabilistic.js';
 import { Probabilities, ScoredRows } from './report/scored-rows.js';
 import { loadBase } from './runtime/load.js';
-import type { Head, NativePredictor, NativeTokenizer } from './runtime/native.js';
+import { type Dtype, dtypes, type Head, type NativePredictor, type NativeTokenizer } from './runtime/native.js';
 import type { ClassMetrics, Measured, MetricsOf } from './train/events.js';
 import { targetReader } from './train/targets.js';
 
@@ -25,6 +25,8 @@ export interface ClassifierOptions<Problem extends ProblemType = ProblemType> {
 	readonly problemType?: Problem;
 	/** Threads of the forward pass; 0 means one per physical core. @default 0 */
 	readonly threads?: number;
+	/** What weights are kept and multiplied in: 'int8' takes a quarter of the memory and less than half the time, and moves scores a little. @default 'fp32' */
+	readonly dtype?: Dtype;
 }
 
 /** How texts are read. */
@@ -120,6 +122,9 @@ export class Classifier<Problem extends ProblemType = 'single_label_classificati
 		options: ClassifierOptions<Problem> = {},
 	): Promise<Classifier<Problem>> {
 		const threads = wholeNumber('threads', options.threads ?? 0, 0, 1024);
+		const { dtype = 'fp32' } = options;
+		const fault = faultOf({ kind: 'choice', choices: dtypes }, dtype, 'dtype');
+		if (fault !== undefined) throw new ConfigError('OPTIONS_INVALID', fault);
 		const model = await openModelFolder(await resolveModel(folderOrName));
 		const { shape } = model.config;
 		requireProblem(model, options.problemType);
@@ -131,7 +136,7 @@ export class Classifier<Problem extends ProblemType = 'single_label_classificati
 			);
 		const base = loadBase();
 		const weights = await weightFiles(model.weights);
-		const predictor = await base.openPredictor({ weights: model.weights, shape, threads }).catch((cause: unknown) => {
+		const predictor = await base.openPredictor({ weights: model.weights, shape, threads, dtype }).catch((cause: unknown) => {
 			throw fromNative(cause, ModelError);
 		});
 		return new Classifier<Problem>(model.config, weights, vocabulary, predictor, new base.Tokenizer(vocabulary), threads);

@@ -104,9 +104,17 @@ export interface PredictorOptions {
 	/** Absolute path of a file of weights, or of the index of its shards. */
 	readonly weights: string;
 	readonly shape: ModelShape;
-	/** 0: one per physical core. */
+	/** 0: one per physical core. Predictors of as many threads share them. */
 	readonly threads: number;
+	/** What weights are kept and multiplied in. @default 'fp32' */
+	readonly dtype?: Dtype | undefined;
+	/** Absolute path of a file for the packed weights, read where it fits and else written; nothing is told where that fails. */
+	readonly cache?: string | undefined;
 }
+
+/** int8: weights of the layers as 8-bit numbers with a scale for each output, activations of 7 bits with a scale and a zero for each token. */
+export type Dtype = (typeof dtypes)[number];
+export const dtypes = ['fp32', 'int8'] as const;
 
 export interface HeadFitOptions {
 	/** float32[rows * dim], from NativePredictor.features. */

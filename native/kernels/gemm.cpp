@@ -1,8 +1,6 @@
 #include "gemm.h"
 
 #include <algorithm>
-#include <new>
-#include <vector>
 
 #include "cut.h"
 #include "inner.h"
@@ -99,49 +97,45 @@ void linear_backward_weight(ThreadPool& pool, const float* dy, int64_t dy_stride
   });
 }
 
-struct PackedLinear::Panels {
-  Panels(const Inner& loops, int64_t n, int64_t k)
-      : loops(loops), n(n), k(k), packed(new (alignment) float[up(n, loops.width) * k]) {}
-  ~Panels() { ::operator delete[](packed, alignment); }
-  Panels(const Panels&) = delete;
-  Panels& operator=(const Panels&) = delete;
+namespace {
 
-  float* at(int64_t j, int64_t columns, int64_t p) const {
-    return packed + j * k + p * up(columns, loops.width);
-  }
+/** Floats before the bias. */
+int64_t panel_floats(int64_t outputs, int64_t inputs) { return up(up(outputs, inner().width) * inputs, 16); }
 
-  static constexpr std::align_val_t alignment{64};  // a vector never straddles two cache lines
-  const Inner& loops;
-  int64_t n, k;
-  std::vector<float> bias;
-  float* packed;
-};
+/** Where the panels of columns from j on, products from p on lie among the floats. */
+int64_t panel_place(int64_t j, int64_t columns, int64_t p, int64_t inputs) {
+  return j * inputs + p * up(columns, inner().width);
+}
 
-PackedLinear::PackedLinear(const float* w, const float* bias, int64_t n, int64_t k)
-    : panels_(new Panels(inner(), n, k)) {
-  Panels& panels = *panels_;
-  if (bias) panels.bias.assign(bias, bias + n);
-  const Cut groups(n, group_columns, group_columns), depths(k, depth_limit, 16);
+}  // namespace
+
+size_t PackedLinear::bytes(int64_t outputs, int64_t inputs) {
+  return static_cast<size_t>(panel_floats(outputs, inputs) + outputs) * sizeof(float);
+}
+
+void PackedLinear::pack(const float* w, const float* bias, int64_t outputs, int64_t inputs, void* to) {
+  const Cut groups(outputs, group_columns, group_columns), depths(inputs, depth_limit, 16);
+  auto* packed = static_cast<float*>(to);
   for (int64_t group = 0; group < groups.parts(); ++group) {
     for (int64_t block = 0; block < depths.parts(); ++block) {
       const int64_t j = groups.begin(group), columns = groups.size(group), p = depths.begin(block);
-      panels.loops.pack_transposed(w + j * k + p, k, depths.size(block), columns, panels.at(j, columns, p));
+      inner().pack_transposed(w + j * inputs + p, inputs, depths.size(block), columns,
+                              packed + panel_place(j, columns, p, inputs));
     }
   }
+  std::copy_n(bias, outputs, packed + panel_floats(outputs, inputs));
 }
-PackedLinear::~PackedLinear() = default;
-PackedLinear::PackedLinear(PackedLinear&&) noexcept = default;
-PackedLinear& PackedLinear::operator=(PackedLinear&&) noexcept = default;
 
-int64_t PackedLinear::outputs() const { return panels_->n; }
-int64_t PackedLinear::inputs() const { return panels_->k; }
+PackedLinear::PackedLinear(const void* packed, int64_t outputs, int64_t inputs)
+    : packed_(static_cast<const float*>(packed)), outputs_(outputs), inputs_(inputs) {}
 
 void PackedLinear::apply(ThreadPool& pool, const float* x, int64_t x_stride, float* y, int64_t y_stride,
                          int64_t m, After after) const {
-  const Panels& panels = *panels_;
-  const float* bias = panels.bias.empty() ? nullptr : panels.bias.data();
-  multiply(pool, panels.loops, x, x_stride, y, y_stride, m, panels.n, panels.k, false, bias, after,
-           [&](int64_t j, int64_t columns, int64_t p, int64_t) { return panels.at(j, columns, p); });
+  multiply(pool, inner(), x, x_stride, y, y_stride, m, outputs_, inputs_, false,
+           packed_ + panel_floats(outputs_, inputs_), after,
+           [&](int64_t j, int64_t columns, int64_t p, int64_t) {
+             return packed_ + panel_place(j, columns, p, inputs_);
+           });
 }
 
 }  // namespace distiltune::kernels

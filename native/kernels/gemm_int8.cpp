@@ -31,6 +31,13 @@ struct Parts {
   int64_t columns, scales, sums, bias, end;  // bytes, but the first; weights lie at 0
 };
 
+/** The nearest whole number, ties to even, for |x| < 2^22: beyond 2^23 floats have no digits after the point.
+ * std::nearbyint is a call where a CPU need have no SSE4. */
+float nearest(float x) {
+  constexpr float whole = 12582912;  // 1.5 * 2^23
+  return x + whole - whole;
+}
+
 /** The larger of the sums above and below zero in one group, of all groups. */
 int32_t largest_group(const int8_t* q, int64_t k) {
   int32_t largest = 0;
@@ -46,9 +53,8 @@ int32_t largest_group(const int8_t* q, int64_t k) {
   return largest;
 }
 
-}  // namespace
-
-float quantise_weights(const float* w, int64_t k, int8_t* q) {
+/** Steps of the largest's 127th part, or as much coarser as keeps every group within `group_most`. */
+float quantise(const float* w, int64_t k, int32_t group_most, int8_t* q) {
   float most = 0, difference = 0;
   for (int64_t p = 0; p < k; ++p) {
     most = std::max(most, std::fabs(w[p]));
@@ -60,12 +66,17 @@ float quantise_weights(const float* w, int64_t k, int8_t* q) {
   }
   for (float top = 127;;) {
     const float inverse = top / most;
-    for (int64_t p = 0; p < k; ++p) q[p] = static_cast<int8_t>(std::nearbyint(w[p] * inverse));
+    for (int64_t p = 0; p < k; ++p) q[p] = static_cast<int8_t>(nearest(w[p] * inverse));
     const int32_t group = largest_group(q, k);
-    if (group <= int8_group_most) return most / top;
-    top = std::floor(top * int8_group_most / group);
+    if (group <= group_most) return most / top;
+    top = std::floor(top * static_cast<float>(group_most) / static_cast<float>(group));
   }
 }
+
+}  // namespace
+
+float quantise_row(const float* w, int64_t k, int8_t* q) { return quantise(w, k, INT32_MAX, q); }
+float quantise_weights(const float* w, int64_t k, int8_t* q) { return quantise(w, k, int8_group_most, q); }
 
 bool are_quantised_weights(const int8_t* q, int64_t k) {
   return std::find(q, q + k, -128) == q + k && largest_group(q, k) <= int8_group_most;

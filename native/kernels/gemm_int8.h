@@ -21,6 +21,8 @@ inline constexpr int32_t int8_group_most = 258;
 
 /** w (k) ~ scale * q with q from -127 to 127, within the rule for groups; returns scale. */
 float quantise_weights(const float* w, int64_t k, int8_t* q);
+/** The same without the rule, for what is no factor of a product: steps of the largest's 127th part. */
+float quantise_row(const float* w, int64_t k, int8_t* q);
 /** Whether q (k) keeps the rule for groups and holds no -128. */
 bool are_quantised_weights(const int8_t* q, int64_t k);
 

@@ -17,11 +17,10 @@ struct Layer {
   }
   std::vector<float> apply(ThreadPool& pool, const QuantisedRows& x, int64_t stride,
                            After after = After::nothing) const {
-    std::vector<unsigned char> memory(Int8Linear::bytes(n, k) + 64);
-    void* packed = memory.data() + (64 - reinterpret_cast<uintptr_t>(memory.data()) % 64) % 64;
-    Int8Linear::pack(q.data(), scales.data(), bias.data(), n, k, packed);
+    const Aligned packed(Int8Linear::bytes(n, k));
+    Int8Linear::pack(q.data(), scales.data(), bias.data(), n, k, packed.data());
     std::vector<float> y(x.rows() * stride, 7);
-    Int8Linear(packed, n, k).apply(pool, x, y.data(), stride, after);
+    Int8Linear(packed.data(), n, k).apply(pool, x, y.data(), stride, after);
     return y;
   }
 

@@ -4,6 +4,7 @@
 
 #include "failure.h"
 #include "files/safetensors.h"
+#include "model/weights.h"
 #include "test/check.h"
 #include "test/files.h"
 
@@ -41,6 +42,12 @@ std::vector<float> logits(model::Predictor& predictor, const std::vector<int32_t
   return out;
 }
 
+model::Predictor open(const std::string& path, const Shape& shape, int threads,
+                      model::Dtype dtype = model::Dtype::fp32) {
+  return model::Predictor(std::make_unique<model::PackedWeights>(path, shape, dtype, ""), shape, dtype,
+                          std::make_shared<kernels::ThreadPool>(threads));
+}
+
 std::string refusal(const std::vector<int32_t>& ids, const std::vector<int32_t>& offsets, int64_t ids_count) {
   try {
     model::check(Batch{ids.data(), offsets.data(), static_cast<int64_t>(offsets.size()) - 1}, ids_count,
@@ -56,7 +63,7 @@ std::string refusal(const std::vector<int32_t>& ids, const std::vector<int32_t>&
 CASE("the worked example gives Transformers' logits") {
   TemporaryFolder folder;
   write_worked_model(folder / "model.safetensors", worked);
-  model::Predictor predictor(folder / "model.safetensors", worked, 1);
+  model::Predictor predictor = open(folder / "model.safetensors", worked, 1);
   const std::vector<float> got = logits(predictor, {1, 2, 3, 4, 5}, {0, 3, 5});
   // Transformers 4.18 in float64; float32 with values below 2 keeps six digits
   const double want[] = {0.2294237940, -0.1854491520, 0.2883458138, -0.1192667037};
@@ -72,7 +79,8 @@ CASE("a row has the same bits alone and in any company, for any number of thread
     for (int32_t i = 0; i < length; ++i) ids.push_back((7 * i + length) % 50);
     offsets.push_back(offsets.back() + length);
   }
-  model::Predictor one(folder / "model.safetensors", shape, 1), three(folder / "model.safetensors", shape, 3);
+  model::Predictor one = open(folder / "model.safetensors", shape, 1),
+                   three = open(folder / "model.safetensors", shape, 3);
   const std::vector<float> together = logits(one, ids, offsets);
   CHECK(logits(three, ids, offsets) == together);
   for (size_t row = 0; row + 1 < offsets.size(); ++row) {
@@ -87,7 +95,7 @@ CASE("logits are the head over the features, under whatever head is given") {
   const Shape shape{50, 40, 2, 4, 20, 36, 3, model::Activation::gelu};
   TemporaryFolder folder;
   write_worked_model(folder / "model.safetensors", shape);
-  model::Predictor predictor(folder / "model.safetensors", shape, 2);
+  model::Predictor predictor = open(folder / "model.safetensors", shape, 2);
   const int32_t ids[] = {1, 7, 9, 3, 4, 49, 2}, offsets[] = {0, 2, 3, 7};
   const Batch batch{ids, offsets, 3};
   std::vector<float> features(3 * 20), logits(3 * 3);
@@ -148,7 +156,7 @@ CASE("a body without a head is refused with the way to train one") {
   files::write_safetensors(folder / "body.safetensors", body, {});
   std::string code;
   try {
-    model::Predictor(folder / "body.safetensors", worked, 1);
+    open(folder / "body.safetensors", worked, 1);
   } catch (const Failure& failure) {
     code = failure.code;
   }
@@ -158,7 +166,7 @@ CASE("a body without a head is refused with the way to train one") {
 CASE("a cancelled call ends early") {
   TemporaryFolder folder;
   write_worked_model(folder / "model.safetensors", worked);
-  model::Predictor predictor(folder / "model.safetensors", worked, 1);
+  model::Predictor predictor = open(folder / "model.safetensors", worked, 1);
   const int32_t ids[] = {1, 2}, offsets[] = {0, 2};
   float out[2];
   std::string code;
