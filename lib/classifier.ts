@@ -8,6 +8,7 @@ import { type ModelConfig, type ProblemType, problemOf } from './model/config.js
 import { saveCopy, type WeightFiles, weightFiles } from './model/copy.js';
 import { atTemperature, type Decision, plainDecision } from './model/decision.js';
 import { type ModelFolder, openModelFolder, resolveModel } from './model/folder.js';
+import { openPacked } from './model/packed.js';
 import { type PredictionOf, predict, type RankedLabel, ranked, type Scorer, score } from './model/predict.js';
 import { loadVocabulary, type Vocabulary } from './model/vocabulary.js';
 import { faultOf } from './option-check.js';
@@ -136,7 +137,7 @@ export class Classifier<Problem extends ProblemType = 'single_label_classificati
 			);
 		const base = loadBase();
 		const weights = await weightFiles(model.weights);
-		const predictor = await base.openPredictor({ weights: model.weights, shape, threads, dtype }).catch((cause: unknown) => {
+		const predictor = await openPacked(base, weights, { weights: model.weights, shape, threads, dtype }).catch((cause: unknown) => {
 			throw fromNative(cause, ModelError);
 		});
 		return new Classifier<Problem>(model.config, weights, vocabulary, predictor, new base.Tokenizer(vocabulary), threads);

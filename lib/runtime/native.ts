@@ -193,8 +193,8 @@ export interface BaseAddon {
 	openLibrary(path: string, options: { readonly global: boolean }): void;
 	/** Absolute paths of shared libraries mapped into this process (Linux; empty elsewhere). */
 	mappedLibraries(): string[];
-	/** Instruction set the kernels chose (DISTILTUNE_ISA forces a lower one) and physical cores. */
-	cpu(): { readonly isa: 'avx512' | 'avx2' | 'neon' | 'scalar'; readonly cores: number };
+	/** Instruction set the kernels chose (DISTILTUNE_ISA forces a lower one), the one that multiplies bytes, and physical cores. */
+	cpu(): { readonly isa: 'avx512' | 'avx2' | 'neon' | 'scalar'; readonly int8: string; readonly cores: number };
 	/** The tensors of a file of weights of any form (native/files/tensor_source.h), or of an index and its shards; no values are read yet. */
 	openTensors(path: string): NativeTensors;
 	/** Throws FILE_NOT_FOUND, FILE_NOT_READABLE, or TOKENS_INVALID where the rows do not lie in the file. */

@@ -1,17 +1,26 @@
 #include "packed.h"
 
-#include <algorithm>
+#include <cstring>
+#include <filesystem>
 #include <new>
+#include <random>
+#include <system_error>
 
 #include "../failure.h"
+#include "../files/file.h"
+#include "../files/mapped_file.h"
 #include "../kernels/gemm.h"
 #include "../kernels/gemm_int8.h"
+#include "../kernels/inner.h"
+#include "../kernels/inner_int8.h"
 #include "weights.h"
 
 namespace distiltune::model {
 namespace {
 
 constexpr std::align_val_t alignment{64};
+/** To be raised with any change of PackedLayout, of packed layers or of how weights become 8-bit numbers. */
+constexpr uint32_t packed_version = 1;
 
 const Shape& checked(const Shape& shape) {
   check(shape);
@@ -85,8 +94,8 @@ class Packer {
     quantised_.resize(values_.size());
     scales_.resize(bias_.size());
     for (int64_t row = 0; row < rows; ++row)
-      scales_[static_cast<size_t>(row)] = kernels::quantise_weights(values_.data() + row * inputs, inputs,
-                                                                    quantised_.data() + row * inputs);
+      scales_[static_cast<size_t>(row)] =
+          kernels::quantise_weights(values_.data() + row * inputs, inputs, quantised_.data() + row * inputs);
     kernels::Int8Linear::pack(quantised_.data(), scales_.data(), bias_.data(), rows, inputs, to_ + place);
   }
 
@@ -100,21 +109,85 @@ class Packer {
   std::vector<int8_t> quantised_;
 };
 
+/** In a file of the cache before the weights. Written and compared as it lies in memory: the file belongs to
+ * this machine. */
+struct Header {
+  Header(const Shape& shape, Dtype dtype, const PackedLayout& layout)
+      : dtype(static_cast<uint32_t>(dtype)),
+        isa(static_cast<uint32_t>(kernels::inner().isa)),
+        int8_isa(static_cast<uint32_t>(kernels::inner_int8().isa)),
+        shape{shape.vocab_size, shape.max_positions, shape.layers, shape.heads,
+              shape.dim,        shape.hidden_dim,    shape.labels, static_cast<int64_t>(shape.activation)},
+        bytes(layout.end) {}
+
+  char magic[8] = {'D', 'T', 'P', 'A', 'C', 'K', 'E', 'D'};
+  uint32_t version = packed_version, dtype, isa, int8_isa;
+  int64_t shape[8];
+  uint64_t bytes;
+  char zeros[32] = {};
+};
+static_assert(sizeof(Header) == 128, "no holes between the fields, and what follows is aligned to 64");
+
+/** Whether the file holds just these weights, packed by this version on such a machine. */
+bool fits(files::MappedFile& file, const Header& header) {
+  return file.size() == sizeof header + header.bytes &&
+         std::memcmp(file.at(0, sizeof header), &header, sizeof header) == 0;
+}
+
+std::unique_ptr<files::MappedFile> open(const std::string& path, const Header& header) {
+  try {
+    auto file = std::make_unique<files::MappedFile>(path, files::Reading::all);
+    if (fits(*file, header)) return file;
+  } catch (const Failure&) {  // not there, or not to be read: it is packed anew
+  }
+  return nullptr;
+}
+
+/** Writes the file whole or leaves what was there. */
+void write(const std::string& path, const Header& header, const unsigned char* weights) {
+  const std::string temporary = path + "." + std::to_string(std::random_device{}());
+  std::error_code error;
+  try {
+    files::OutputFile file(temporary);
+    file.write(&header, sizeof header);
+    file.write(weights, static_cast<size_t>(header.bytes));
+    file.finish();
+    std::filesystem::rename(std::filesystem::u8path(temporary), std::filesystem::u8path(path), error);
+  } catch (const Failure&) {  // the weights stay in memory
+    error = std::make_error_code(std::errc::io_error);
+  }
+  if (error) std::filesystem::remove(std::filesystem::u8path(temporary), error);
+}
+
 }  // namespace
 
 struct PackedWeights::Memory {
-  explicit Memory(size_t bytes) : data(static_cast<unsigned char*>(::operator new(bytes, alignment))) {}
-  ~Memory() { ::operator delete(data, alignment); }
-  Memory(const Memory&) = delete;
-  Memory& operator=(const Memory&) = delete;
+  ~Memory() { ::operator delete(block, alignment); }
 
-  unsigned char* data;
+  std::unique_ptr<files::MappedFile> file;
+  unsigned char* block = nullptr;  // where there is no file
 };
 
 PackedWeights::PackedWeights(const std::string& weights, const Shape& shape, Dtype dtype,
                              const std::string& cache)
-    : layout_(checked(shape), dtype), memory_(new Memory(layout_.end)), data_(memory_->data) {
-  Packer(weights, shape, dtype, memory_->data).pack(layout_);
+    : layout_(checked(shape), dtype), memory_(new Memory) {
+  const Header header(shape, dtype, layout_);
+  if (!cache.empty()) memory_->file = open(cache, header);
+  if (!memory_->file) {
+    memory_->block = static_cast<unsigned char*>(::operator new(layout_.end, alignment));
+    std::memset(memory_->block, 0, layout_.end);  // what lies between the parts is written to the file too
+    Packer(weights, shape, dtype, memory_->block).pack(layout_);
+    if (!cache.empty()) {
+      write(cache, header, memory_->block);
+      memory_->file = open(cache, header);
+    }
+  }
+  data_ = memory_->block;
+  if (memory_->file) {
+    data_ = memory_->file->at(sizeof header, header.bytes);
+    ::operator delete(memory_->block, alignment);
+    memory_->block = nullptr;
+  }
 }
 
 PackedWeights::~PackedWeights() = default;

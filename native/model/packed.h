@@ -35,22 +35,22 @@ struct PackedLayout {
   size_t positions;    // float[max_positions][dim]
   LayerNorm embeddings_layer_norm;
   std::vector<Layer> layers;
-  size_t pre_classifier;              // kernels::PackedLinear, whatever the dtype
-  size_t head_weight, head_bias;      // float[labels][dim], float[labels]
+  size_t pre_classifier;          // kernels::PackedLinear, whatever the dtype
+  size_t head_weight, head_bias;  // float[labels][dim], float[labels]
   size_t end;
 };
 
 /**
- * The weights of a trained classifier as its predictor reads them, in one block for this machine's instruction
- * set: in memory, or in a file of the cache that processes share. Never changed.
+ * The weights of a trained classifier as its predictor reads them, in one block for this machine's
+ * instruction set: in memory, or in a file of the cache that processes share. Never changed.
  */
 class PackedWeights {
  public:
   /**
-   * From `cache`, a file that an earlier call has written, or from the file of weights. `cache` empty: none. Where
-   * it is not there, or is of another version, machine, shape or dtype, or cut short, it is written anew; where it
-   * cannot be written the weights stay in memory. Throws what WeightsFile throws, or MODEL_NOT_TRAINED where
-   * the file has no head.
+   * From `cache`, a file that an earlier call has written, or from the file of weights. `cache` empty: none.
+   * Where it is not there, or is of another version, machine, shape or dtype, or cut short, it is written
+   * anew; where it cannot be written the weights stay in memory. Throws what WeightsFile throws, or
+   * MODEL_NOT_TRAINED where the file has no head.
    */
   PackedWeights(const std::string& weights, const Shape& shape, Dtype dtype, const std::string& cache);
   ~PackedWeights();

@@ -39,8 +39,8 @@ PackedLayout::PackedLayout(const Shape& shape, Dtype dtype) {
   for (int64_t i = 0; i < shape.layers; ++i)
     layers.push_back({places.linear(dtype, dim, dim), places.linear(dtype, 2 * dim, dim),
                       places.linear(dtype, dim, dim), places.layer_norm(dim),
-                      places.linear(dtype, shape.hidden_dim, dim), places.linear(dtype, dim, shape.hidden_dim),
-                      places.layer_norm(dim)});
+                      places.linear(dtype, shape.hidden_dim, dim),
+                      places.linear(dtype, dim, shape.hidden_dim), places.layer_norm(dim)});
   pre_classifier = places.linear(Dtype::fp32, dim, dim);
   head_weight = places.floats(shape.labels * dim);
   head_bias = places.floats(shape.labels);

@@ -36,7 +36,11 @@ struct Rows {
 class Predictor::Pass {
  public:
   Pass(const Predictor& model, const Batch& batch)
-      : weights_(*model.weights_), shape_(model.shape_), dtype_(model.dtype_), pool_(*model.pool_), batch_(batch) {}
+      : weights_(*model.weights_),
+        shape_(model.shape_),
+        dtype_(model.dtype_),
+        pool_(*model.pool_),
+        batch_(batch) {}
 
   void embed(float* x, float* sum) {
     const PackedLayout& layout = weights_.layout();
@@ -45,8 +49,8 @@ class Predictor::Pass {
       kernels::embed(pool_, batch_.ids, batch_.offsets, batch_.rows, weights_.at<int8_t>(layout.words),
                      weights_.at<float>(layout.word_scales), positions, sum, shape_.dim);
     else
-      kernels::embed(pool_, batch_.ids, batch_.offsets, batch_.rows, weights_.at<float>(layout.words), positions,
-                     sum, shape_.dim);
+      kernels::embed(pool_, batch_.ids, batch_.offsets, batch_.rows, weights_.at<float>(layout.words),
+                     positions, sum, shape_.dim);
     add_and_norm(sum, nullptr, layout.embeddings_layer_norm, x, batch_.tokens());
   }
 
@@ -64,7 +68,8 @@ class Predictor::Pass {
     if (dtype_ == Dtype::int8)
       kernels::Int8Linear(packed, outputs, x.width).apply(pool_, x.quantised, y, outputs, after);
     else
-      kernels::PackedLinear(packed, outputs, x.width).apply(pool_, x.values, x.width, y, outputs, x.count, after);
+      kernels::PackedLinear(packed, outputs, x.width)
+          .apply(pool_, x.values, x.width, y, outputs, x.count, after);
   }
 
   void add_and_norm(const float* x, const float* residual, const PackedLayout::LayerNorm& norm, float* y,

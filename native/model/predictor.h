@@ -13,8 +13,8 @@
 namespace distiltune::model {
 
 /**
- * A trained DistilBERT classifier in evaluation mode: forward only. LayerNorm, softmax and head are computed in
- * float32 whatever the dtype. A row's logits have the same bits whatever else is in its batch and for any
+ * A trained DistilBERT classifier in evaluation mode: forward only. LayerNorm, softmax and head are computed
+ * in float32 whatever the dtype. A row's logits have the same bits whatever else is in its batch and for any
  * number of threads.
  */
 class Predictor {
