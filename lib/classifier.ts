@@ -8,7 +8,7 @@ import { type ModelConfig, type ProblemType, problemOf } from './model/config.js
 import { saveCopy, type WeightFiles, weightFiles } from './model/copy.js';
 import { atTemperature, type Decision, plainDecision } from './model/decision.js';
 import { type ModelFolder, openModelFolder, resolveModel } from './model/folder.js';
-import { openPacked } from './model/packed.js';
+import { openPacked, savedDtype } from './model/packed.js';
 import { type PredictionOf, predict, type RankedLabel, ranked, type Scorer, score } from './model/predict.js';
 import { loadVocabulary, type Vocabulary } from './model/vocabulary.js';
 import { faultOf } from './option-check.js';
@@ -26,7 +26,10 @@ export interface ClassifierOptions<Problem extends ProblemType = ProblemType> {
 	readonly problemType?: Problem;
 	/** Threads of the forward pass; 0 means one per physical core. @default 0 */
 	readonly threads?: number;
-	/** What weights are kept and multiplied in: 'int8' takes a quarter of the memory and less than half the time, and moves scores a little. @default 'fp32' */
+	/**
+	 * What weights are kept and multiplied in: 'int8' takes a quarter of the memory and less than half the time, and moves scores a little
+	 * (docs/inference.md). @default what the weights were saved in
+	 */
 	readonly dtype?: Dtype;
 }
 
@@ -50,6 +53,11 @@ export interface ThresholdOptions extends ReadOptions {
 
 /** How texts are read, and a head fitted. */
 export interface LearnOptions extends ReadOptions, HeadOptions {}
+
+export interface SaveOptions {
+	/** What weights are written in. @default as they are, after learn() 'fp32' */
+	readonly dtype?: Dtype;
+}
 
 /** What calibrate() did. */
 export interface Calibration {
@@ -123,9 +131,7 @@ export class Classifier<Problem extends ProblemType = 'single_label_classificati
 		options: ClassifierOptions<Problem> = {},
 	): Promise<Classifier<Problem>> {
 		const threads = wholeNumber('threads', options.threads ?? 0, 0, 1024);
-		const { dtype = 'fp32' } = options;
-		const fault = faultOf({ kind: 'choice', choices: dtypes }, dtype, 'dtype');
-		if (fault !== undefined) throw new ConfigError('OPTIONS_INVALID', fault);
+		requireDtype(options.dtype);
 		const model = await openModelFolder(await resolveModel(folderOrName));
 		const { shape } = model.config;
 		requireProblem(model, options.problemType);
@@ -137,6 +143,7 @@ export class Classifier<Problem extends ProblemType = 'single_label_classificati
 			);
 		const base = loadBase();
 		const weights = await weightFiles(model.weights);
+		const dtype = options.dtype ?? savedDtype(base, model.weights);
 		const predictor = await openPacked(base, weights, { weights: model.weights, shape, threads, dtype }).catch((cause: unknown) => {
 			throw fromNative(cause, ModelError);
 		});
@@ -257,14 +264,16 @@ export class Classifier<Problem extends ProblemType = 'single_label_classificati
 	}
 
 	/**
-	 * Writes the model, as learned, calibrated and tuned, to a folder. Its weights are copied as they are, after learn() written as F32. Into
-	 * its own folder goes config.json, after learn() the weights too; those must then be a model.safetensors.
+	 * Writes the model, as learned, calibrated and tuned, to a folder. Its weights are copied as they are; after learn() and with `dtype` they
+	 * are written, as F32 or for `int8` in a quarter of the bytes, which only this package reads. Into its own folder goes config.json, and what is written of the weights; those must then be a model.safetensors.
 	 */
-	save(folder: string): Promise<void> {
+	save(folder: string, { dtype }: SaveOptions = {}): Promise<void> {
 		return this.#calls.run(async () => {
+			requireDtype(dtype);
 			const [head, weights, config] = [this.#head, this.#weights, { ...this.#config, decision: this.#decision }];
 			const { shape } = config;
-			const write = head && ((from: string, to: string) => loadBase().saveWeights({ weights: from, shape, head }, to));
+			const model = { shape, head: head ?? this.#predictor.head, dtype };
+			const write = (head || dtype) && ((from: string, to: string) => loadBase().saveWeights({ weights: from, ...model }, to));
 			const now = await saveCopy(folder, config, weights, this.#vocabulary, write);
 			if (now !== weights) this.#weights = now; // else another save, into the model's own folder, may have set it meanwhile
 		});
@@ -352,6 +361,11 @@ function requireProblem({ config, folder }: ModelFolder, expected: ProblemType |
 		throw new ModelError('CONFIG_INVALID', `${folder} has one label, expected a classifier with at least two`);
 	if (problemType === 'regression' && labels !== 1)
 		throw new ModelError('CONFIG_INVALID', `${folder} has ${labels} outputs, expected a regression with one`);
+}
+
+function requireDtype(dtype: unknown): void {
+	const fault = dtype === undefined ? undefined : faultOf({ kind: 'choice', choices: dtypes }, dtype, 'dtype');
+	if (fault !== undefined) throw new ConfigError('OPTIONS_INVALID', fault);
 }
 
 function wholeNumber(name: string, value: number, low: number, high: number): number {

@@ -7,6 +7,7 @@ export {
 	type LearnOptions,
 	type PredictOptions,
 	type ReadOptions,
+	type SaveOptions,
 	type ThresholdOptions,
 	type TunedThreshold,
 } from './classifier.js';

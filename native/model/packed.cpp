@@ -13,6 +13,7 @@
 #include "../kernels/gemm_int8.h"
 #include "../kernels/inner.h"
 #include "../kernels/inner_int8.h"
+#include "quantised.h"
 #include "weights.h"
 
 namespace distiltune::model {
@@ -72,31 +73,43 @@ class Packer {
 
   void words(const PackedLayout& layout) {
     if (dtype_ == Dtype::fp32) return floats(layout.words);
-    values_.resize(static_cast<size_t>(shape_.vocab_size * shape_.dim));
-    file_.read(next_++, values_.data());
-    for (int64_t word = 0; word < shape_.vocab_size; ++word)
-      at<float>(layout.word_scales)[word] = kernels::quantise_row(
-          values_.data() + word * shape_.dim, shape_.dim, at<int8_t>(layout.words) + word * shape_.dim);
+    int8_matrix(Rule::none, at<int8_t>(layout.words), at<float>(layout.word_scales));
   }
 
   /** The next `joined` linear layers, one below the other. */
   void linear(size_t place, int joined, Dtype dtype) {
     const int64_t outputs = parameters_[next_].rows, inputs = parameters_[next_].cols;
-    values_.resize(static_cast<size_t>(joined * outputs * inputs));
-    bias_.resize(static_cast<size_t>(joined * outputs));
-    for (int i = 0; i < joined; ++i) {
-      file_.read(next_++, values_.data() + i * outputs * inputs);
-      file_.read(next_++, bias_.data() + i * outputs);
-    }
     const int64_t rows = joined * outputs;
-    if (dtype == Dtype::fp32)
+    bias_.resize(static_cast<size_t>(rows));
+    const auto each = [&](auto matrix) {
+      for (int i = 0; i < joined; ++i) {
+        matrix(i * outputs);
+        file_.read(next_++, bias_.data() + i * outputs);
+      }
+    };
+    if (dtype == Dtype::fp32) {
+      values_.resize(static_cast<size_t>(rows * inputs));
+      each([&](int64_t row) { file_.read(next_++, values_.data() + row * inputs); });
       return kernels::PackedLinear::pack(values_.data(), bias_.data(), rows, inputs, to_ + place);
-    quantised_.resize(values_.size());
+    }
+    quantised_.resize(static_cast<size_t>(rows * inputs));
     scales_.resize(bias_.size());
-    for (int64_t row = 0; row < rows; ++row)
-      scales_[static_cast<size_t>(row)] =
-          kernels::quantise_weights(values_.data() + row * inputs, inputs, quantised_.data() + row * inputs);
+    each([&](int64_t row) {
+      int8_matrix(Rule::groups, quantised_.data() + row * inputs, scales_.data() + row);
+    });
     kernels::Int8Linear::pack(quantised_.data(), scales_.data(), bias_.data(), rows, inputs, to_ + place);
+  }
+
+  /** The next parameter, a matrix, with a scale for each row. */
+  void int8_matrix(Rule rule, int8_t* q, float* scales) {
+    const ParameterInfo& info = parameters_[next_];
+    if (file_.read_int8(next_, q, scales) && keeps(rule, info, q)) {
+      ++next_;
+      return;
+    }
+    values_.resize(static_cast<size_t>(info.count()));
+    file_.read(next_++, values_.data());
+    quantise(rule, info, values_.data(), q, scales);
   }
 
   WeightsFile file_;

@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "failure.h"
+#include "model/quantised.h"
 #include "model/test/worked_model.h"
 #include "test/check.h"
 #include "test/files.h"
@@ -87,6 +88,48 @@ CASE("a cache that cannot be written means packing into memory") {
   std::filesystem::create_directory(folder / "taken");
   CHECK(answer(weights, Dtype::int8, folder / "taken") == want);
   CHECK(std::distance(std::filesystem::directory_iterator(folder / "."), {}) == 2);
+}
+
+CASE("weights saved as int8 give the very logits int8 gave before, and go on as floats") {
+  TemporaryFolder folder;
+  const std::string weights = folder / "model.safetensors", saved = folder / "int8.safetensors";
+  write_worked_model(weights, shape);
+  model::Predictor original = open(weights, shape, 1, Dtype::int8);
+  model::save_int8(weights, shape, original.head(), saved);
+  CHECK(answer(saved, Dtype::int8, "") == logits(original, ids, offsets));
+  CHECK(bytes_of(saved).size() < bytes_of(weights).size());
+  model::save_int8(saved, shape, original.head(), folder / "again.safetensors");
+  CHECK(bytes_of(folder / "again.safetensors") == bytes_of(saved));
+
+  // As floats they are the products with their scales: those of int8 but for its activations.
+  const std::vector<float> floats = answer(saved, Dtype::fp32, "");
+  const std::vector<float> exact = answer(weights, Dtype::fp32, "");
+  double largest = 0;
+  for (const float each : exact) largest = std::fmax(largest, std::fabs(each));
+  CHECK(floats != exact);
+  for (size_t i = 0; i < exact.size(); ++i) CHECK_NEAR(floats[i], exact[i], 0.06 * largest);
+  model::save_with_head(saved, shape, original.head(), folder / "floats.safetensors");
+  CHECK(answer(folder / "floats.safetensors", Dtype::fp32, "") == floats);
+}
+
+CASE("8-bit numbers that break the rule for groups are quantised anew") {
+  TemporaryFolder folder;
+  const std::string weights = folder / "model.safetensors", saved = folder / "int8.safetensors";
+  write_worked_model(weights, shape);
+  model::save_int8(weights, shape, open(weights, shape, 1).head(), saved);
+  std::string bytes = bytes_of(saved);
+  const std::string name = "distilbert.transformer.layer.0.ffn.lin1.weight";
+  const size_t header = 8 + static_cast<size_t>(static_cast<unsigned char>(bytes[0])) +
+                        256 * static_cast<size_t>(static_cast<unsigned char>(bytes[1]));
+  const size_t offsets_at = bytes.find("data_offsets", bytes.find('"' + name + '"')) + 15;
+  const size_t begin = header + std::stoul(bytes.substr(offsets_at));
+  for (size_t i = 0; i < 20; ++i) bytes[begin + i] = 127;  // eight of them sum to 1016
+  write_bytes(folder / "loud.safetensors", bytes);
+  const std::vector<float> exact = answer(folder / "loud.safetensors", Dtype::fp32, "");
+  const std::vector<float> got = answer(folder / "loud.safetensors", Dtype::int8, "");
+  double largest = 0;
+  for (const float each : exact) largest = std::fmax(largest, std::fabs(each));
+  for (size_t i = 0; i < exact.size(); ++i) CHECK_NEAR(got[i], exact[i], 0.1 * largest);
 }
 
 CASE("what is wrong with the weights is told, and nothing is left in the cache") {
