@@ -5,10 +5,10 @@ import { type DataInput, Dataset } from './dataset.js';
 import { AbortError, ConfigError, DataError, fromNative, ModelError } from './errors.js';
 import { type HeadOptions, headOptions, type Learned, learn } from './learn.js';
 import { type ModelConfig, type ProblemType, problemOf } from './model/config.js';
-import { saveCopy, type WeightFiles, weightFiles } from './model/copy.js';
+import { saveCopy, savedDtype, type WeightFiles, weightFiles } from './model/copy.js';
 import { atTemperature, type Decision, plainDecision } from './model/decision.js';
 import { type ModelFolder, openModelFolder, resolveModel } from './model/folder.js';
-import { openPacked, savedDtype } from './model/packed.js';
+import { openPacked } from './model/packed.js';
 import { type PredictionOf, predict, type RankedLabel, ranked, type Scorer, score } from './model/predict.js';
 import { loadVocabulary, type Vocabulary } from './model/vocabulary.js';
 import { faultOf } from './option-check.js';
@@ -55,7 +55,7 @@ export interface ThresholdOptions extends ReadOptions {
 export interface LearnOptions extends ReadOptions, HeadOptions {}
 
 export interface SaveOptions {
-	/** What weights are written in. @default as they are, after learn() 'fp32' */
+	/** What weights are written in. @default as they are */
 	readonly dtype?: Dtype;
 }
 
@@ -143,7 +143,7 @@ export class Classifier<Problem extends ProblemType = 'single_label_classificati
 			);
 		const base = loadBase();
 		const weights = await weightFiles(model.weights);
-		const dtype = options.dtype ?? savedDtype(base, model.weights);
+		const dtype = options.dtype ?? savedDtype(model.weights);
 		const predictor = await openPacked(base, weights, { weights: model.weights, shape, threads, dtype }).catch((cause: unknown) => {
 			throw fromNative(cause, ModelError);
 		});
@@ -265,16 +265,17 @@ export class Classifier<Problem extends ProblemType = 'single_label_classificati
 
 	/**
 	 * Writes the model, as learned, calibrated and tuned, to a folder. Its weights are copied as they are; after learn() and with `dtype` they
-	 * are written, as F32 or for `int8` in a quarter of the bytes, which only this package reads. Into its own folder goes config.json, and what is written of the weights; those must then be a model.safetensors.
+	 * are written, as F32 or for int8 as model.int8.safetensors, in a quarter of the bytes, which only this package reads. Into its own folder goes config.json, and what is written of the weights; those must then be a model.safetensors.
 	 */
-	save(folder: string, { dtype }: SaveOptions = {}): Promise<void> {
+	save(folder: string, options: SaveOptions = {}): Promise<void> {
 		return this.#calls.run(async () => {
-			requireDtype(dtype);
+			requireDtype(options.dtype);
 			const [head, weights, config] = [this.#head, this.#weights, { ...this.#config, decision: this.#decision }];
 			const { shape } = config;
+			const dtype = options.dtype ?? savedDtype([...weights.keys()][0] as string);
 			const model = { shape, head: head ?? this.#predictor.head, dtype };
-			const write = (head || dtype) && ((from: string, to: string) => loadBase().saveWeights({ weights: from, ...model }, to));
-			const now = await saveCopy(folder, config, weights, this.#vocabulary, write);
+			const write = (head || options.dtype) && ((from: string, to: string) => loadBase().saveWeights({ weights: from, ...model }, to));
+			const now = await saveCopy(folder, config, weights, this.#vocabulary, write || undefined, dtype);
 			if (now !== weights) this.#weights = now; // else another save, into the model's own folder, may have set it meanwhile
 		});
 	}

@@ -1,4 +1,4 @@
-import { mkdtemp, rm, stat } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -36,10 +36,11 @@ test('a folder saved as int8 opens as int8, to the bit, is a good deal smaller a
 	await coarse.save(target, { dtype: 'int8' });
 	await using saved = await Classifier.load(target);
 	expect(await saved.predict(texts)).toEqual(await coarse.predict(texts));
-	const size = async (model: string) => (await stat(join(model, 'model.safetensors'))).size;
-	expect(await size(target)).toBeLessThan((await size(tiny)) / 2);
+	const file = join(target, 'model.int8.safetensors');
+	expect((await stat(file)).size).toBeLessThan((await stat(join(tiny, 'model.safetensors'))).size / 2);
+	expect(await readdir(target)).not.toContain('model.safetensors');
 
-	const tensors = readTensors(join(target, 'model.safetensors'));
+	const tensors = readTensors(file);
 	const lin1 = 'distilbert.transformer.layer.0.ffn.lin1.weight';
 	expect(tensors.get(lin1)).toMatchObject({ dtype: 'I8', shape: [96, 48] });
 	expect(tensors.get(`${lin1}_scale`)).toMatchObject({ dtype: 'F32', shape: [96] });
@@ -65,6 +66,11 @@ test('a learned head is saved with int8, and a copy of an int8 folder stays one'
 	await classifier.save(first, { dtype: 'int8' });
 	await using saved = await Classifier.load(first);
 	await saved.save(second);
+	await saved.learn(rowsToLearn(36));
+	await saved.save(first);
+	await using floats = await Classifier.load(tiny);
+	const refused = { code: 'OUTPUT_NOT_WRITABLE', message: expect.stringContaining('model.int8.safetensors') };
+	await expect(floats.save(first)).rejects.toMatchObject(refused);
 	await using copy = await Classifier.load(second);
 	const want = await classifier.predict(texts);
 	expect(await saved.predict(texts)).toEqual(want);

@@ -1,9 +1,8 @@
 /** Where packed weights are kept between loads: `<cache>/packed/<key>-<instruction set>-<dtype>`. */
 import { createHash } from 'node:crypto';
 import { readdir, rm, stat, utimes } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { dirname, join } from 'node:path';
 
-import { fromNative, ModelError } from '../errors.js';
 import { cacheFolder } from '../runtime/cache.js';
 import { makeFolder } from '../runtime/make-folder.js';
 import type { BaseAddon, Dtype, NativePredictor, PredictorOptions } from '../runtime/native.js';
@@ -35,16 +34,6 @@ export async function openPacked(
 	if ((await identify(files)) !== identity) await rm(cache, { force: true }).catch(() => undefined);
 	await removeOldest(dirname(cache)).catch(() => undefined);
 	return predictor;
-}
-
-/** What save() wrote the weights in; files of others hold floats. Throws what openTensors throws, as ModelError. */
-export function savedDtype(base: Pick<BaseAddon, 'openTensors'>, weights: string): Dtype {
-	if (basename(weights) !== 'model.safetensors') return 'fp32';
-	try {
-		return base.openTensors(weights).tensors.some(({ dtype }) => dtype === 'I8') ? 'int8' : 'fp32';
-	} catch (cause) {
-		throw fromNative(cause, ModelError);
-	}
 }
 
 /**

@@ -60,7 +60,6 @@ void save_int8(const std::string& from, const Shape& shape, const Head& head, co
     tensors.push_back({info.name, info.sizes(), nullptr, bytes.back().data()});
     tensors.push_back({info.name + "_scale", {static_cast<uint64_t>(info.rows)}, floats.back().data()});
   }
-  // Transformers opens only formats it knows: it would take the numbers for weights without their scales.
   files::write_safetensors(to, tensors, {{"format", "distiltune-int8"}});
 }
 
