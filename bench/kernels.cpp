@@ -19,6 +19,7 @@
 #include "kernels/attention.h"
 #include "kernels/cpu_features.h"
 #include "kernels/gemm.h"
+#include "kernels/gemm_int8.h"
 #include "kernels/layer_norm.h"
 #include "kernels/random.h"
 
@@ -106,19 +107,56 @@ std::string machine() {
   return "unknown processor";
 }
 
+/** Packed weights several times over, so that each round meets others. */
+class Copies {
+ public:
+  Copies(int count, size_t bytes)
+      : count_(count),
+        bytes_((bytes + 63) / 64 * 64),
+        data_(static_cast<unsigned char*>(::operator new(count * bytes_, std::align_val_t{64}))) {}
+  ~Copies() { ::operator delete(data_, std::align_val_t{64}); }
+  Copies(const Copies&) = delete;
+  Copies& operator=(const Copies&) = delete;
+  void* at(int round) const { return data_ + round % count_ * bytes_; }
+
+ private:
+  int count_;
+  size_t bytes_;
+  unsigned char* data_;
+};
+
+/** Seconds of an int8 product, rows quantised before, weights from beyond the last cache. */
+double whole_numbers(ThreadPool& pool, int rounds, int64_t m, int64_t n, int64_t k) {
+  const int copies = static_cast<int>(std::max<int64_t>(1, (int64_t{64} << 20) / (n * k)));
+  const auto x = values(m * k), w = values(n * k, 0.02f), bias = values(n);
+  std::vector<int8_t> q(n * k);
+  std::vector<float> scales(n), y(m * n);
+  for (int64_t j = 0; j < n; ++j) scales[j] = quantise_weights(w.data() + j * k, k, q.data() + j * k);
+  const Copies packed(copies, Int8Linear::bytes(n, k));
+  for (int i = 0; i < copies; ++i)
+    Int8Linear::pack(q.data(), scales.data(), bias.data(), n, k, packed.at(i));
+  QuantisedRows rows;
+  rows.resize(m, k);
+  rows.set(pool, x.data(), k);
+  return median_seconds(rounds, [&](int round) {
+    Int8Linear(packed.at(round), n, k).apply(pool, rows, y.data(), n, After::nothing);
+  });
+}
+
 void products(ThreadPool& pool, int rounds, int64_t m, int64_t n, int64_t k, double peak) {
   const int copies =
       static_cast<int>(std::max<int64_t>(1, (int64_t{64} << 20) / (n * k * 4)));  // beyond the last cache
   const auto x = values(m * k), dy = values(m * n), w = values(copies * n * k, 0.02f), bias = values(n);
   std::vector<float> y(m * n), dx(m * k), dw(copies * n * k), db(n);
-  std::vector<PackedLinear> packed;
-  for (int i = 0; i < copies; ++i) packed.emplace_back(w.data() + i * n * k, bias.data(), n, k);
+  const Copies packed(copies, PackedLinear::bytes(n, k));
+  for (int i = 0; i < copies; ++i) PackedLinear::pack(w.data() + i * n * k, bias.data(), n, k, packed.at(i));
   const auto weight = [&](int round) { return round % copies * n * k; };
   const double forward = median_seconds(rounds, [&](int round) {
     linear(pool, x.data(), k, w.data() + weight(round), bias.data(), y.data(), n, m, n, k);
   });
   const double prepacked = median_seconds(
-      rounds, [&](int round) { packed[round % copies].apply(pool, x.data(), k, y.data(), n, m); });
+      rounds, [&](int round) { PackedLinear(packed.at(round), n, k).apply(pool, x.data(), k, y.data(), n, m); });
+  const double bytes = whole_numbers(pool, rounds, m, n, k);
   const double input = median_seconds(rounds, [&](int round) {
     linear_backward_input(pool, dy.data(), n, w.data() + weight(round), dx.data(), k, m, n, k, false);
   });
@@ -126,7 +164,7 @@ void products(ThreadPool& pool, int rounds, int64_t m, int64_t n, int64_t k, dou
     linear_backward_weight(pool, dy.data(), n, x.data(), k, dw.data() + weight(round), db.data(), m, n, k);
   });
   std::printf("m %4ld  n %4ld  k %4ld ", static_cast<long>(m), static_cast<long>(n), static_cast<long>(k));
-  for (double seconds : {forward, prepacked, input, gradient}) {
+  for (double seconds : {forward, prepacked, bytes, input, gradient}) {
     const double rate = 2e-9 * m * n * k / seconds;
     std::printf("  %6.1f (%3.0f%%)", rate, peak > 0 ? 100 * rate / peak : 0);
   }
@@ -222,7 +260,8 @@ int main(int arguments, char** argument) {
   std::printf("%s, %d threads, %s; register peak %.1f GFLOP/s; median of %d\n\n", machine().c_str(),
               pool.threads(), name(isa()), before, rounds);
   std::printf(
-      "GFLOP/s (share of the peak)          forward          prepacked     input grad.    weight grad.\n");
+      "GFLOP/s (share of the peak)          forward          prepacked            int8     input grad.    "
+      "weight grad.\n");
   for (int64_t dim : {384, 768}) {
     for (int64_t m : {int64_t{616}, int64_t{8}}) {
       products(pool, rounds, m, dim, dim, before);

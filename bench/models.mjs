@@ -10,11 +10,11 @@ const minilm = join(dirname(dirname(fileURLToPath(import.meta.url))), 'models', 
 
 export const modelNames = ['distilbert-base', 'minilm-l6'];
 
-/** A folder that both sides open. */
-export async function modelFolder(name) {
-	if (name === 'minilm-l6') return minilm;
+/** A folder that both sides open. `labels`: with a head for so many, so that it classifies. */
+export async function modelFolder(name, labels = 0) {
+	if (name === 'minilm-l6' && labels === 0) return minilm;
 	if (name !== 'distilbert-base') throw new Error(`Expected --model to be ${modelNames.join(' or ')}, got ${JSON.stringify(name)}`);
-	const folder = join(cacheFolder(), 'bench', 'distilbert-base-random');
+	const folder = join(cacheFolder(), 'bench', labels === 0 ? 'distilbert-base-random' : `distilbert-base-random-${labels}`);
 	if (existsSync(folder)) return folder;
 	const fresh = `${folder}.${process.pid}`;
 	mkdirSync(fresh, { recursive: true });
@@ -25,16 +25,20 @@ export async function modelFolder(name) {
 		architectures: ['DistilBertForSequenceClassification'],
 		dim: 768,
 		hidden_dim: 3072,
+		...(labels > 0 && {
+			id2label: Object.fromEntries(Array.from({ length: labels }, (_, label) => [label, `LABEL_${label}`])),
+			label2id: Object.fromEntries(Array.from({ length: labels }, (_, label) => [`LABEL_${label}`, label])),
+		}),
 	};
 	writeFileSync(join(fresh, 'config.json'), JSON.stringify(config, undefined, 2));
-	await writeRandomWeights(join(fresh, 'model.safetensors'), config);
+	await writeRandomWeights(join(fresh, 'model.safetensors'), config, labels);
 	rmSync(folder, { recursive: true, force: true });
 	renameSync(fresh, folder);
 	return folder;
 }
 
-/** Names and sizes of the body's tensors; heads are drawn by whoever opens the folder. */
-function tensors({ dim, hidden_dim: hidden, n_layers: layers, vocab_size: vocab, max_position_embeddings: positions }) {
+/** Names and sizes of the tensors; without labels the head is drawn by whoever opens the folder. */
+function tensors(labels, { dim, hidden_dim: hidden, n_layers: layers, vocab_size: vocab, max_position_embeddings: positions }) {
 	const linear = (name, outputs, inputs) => [
 		[`${name}.weight`, [outputs, inputs]],
 		[`${name}.bias`, [outputs]],
@@ -58,12 +62,13 @@ function tensors({ dim, hidden_dim: hidden, n_layers: layers, vocab_size: vocab,
 		['distilbert.embeddings.position_embeddings.weight', [positions, dim]],
 		...norm('distilbert.embeddings.LayerNorm'),
 		...Array.from({ length: layers }, layer).flat(),
+		...(labels > 0 ? [...linear('pre_classifier', dim, dim), ...linear('classifier', labels, dim)] : []),
 	];
 }
 
 /** As a new DistilBERT's: deviation .02, biases 0, norms 1. */
-async function writeRandomWeights(path, config) {
-	const all = tensors(config);
+async function writeRandomWeights(path, config, labels) {
+	const all = tensors(labels, config);
 	const header = { __metadata__: { format: 'pt' } };
 	let end = 0;
 	for (const [name, shape] of all) {

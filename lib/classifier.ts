@@ -10,10 +10,12 @@ import {
 	checkedLength,
 	checkedLoad,
 	checkedPredict,
+	checkedSave,
 	type LearnOptions,
 	type Limits,
 	type PredictOptions,
 	type ReadOptions,
+	type SaveOptions,
 	type ThresholdOptions,
 } from './classify/options.js';
 import { answers, notText, type Texts } from './classify/stream.js';
@@ -23,9 +25,10 @@ import { AbortError, ConfigError, fromNative, ModelError } from './errors.js';
 import { type Learned, learn } from './learn.js';
 import type { PredictionOf, RankedLabel } from './model/answer.js';
 import { type ModelConfig, type ProblemType, problemOf } from './model/config.js';
-import { saveCopy, type WeightFiles, weightFiles } from './model/copy.js';
+import { saveCopy, savedDtype, type WeightFiles, weightFiles } from './model/copy.js';
 import { type Decision, plainDecision } from './model/decision.js';
 import { type ModelFolder, openModelFolder, resolveModel } from './model/folder.js';
+import { openPacked } from './model/packed.js';
 import { loadVocabulary, type Vocabulary } from './model/vocabulary.js';
 import { thresholdMetricNames } from './report/calibration.js';
 import { loadBase } from './runtime/load.js';
@@ -100,7 +103,8 @@ export class Classifier<Problem extends ProblemType = 'single_label_classificati
 			);
 		const base = loadBase();
 		const weights = await weightFiles(model.weights);
-		const predictor = await base.openPredictor({ weights: model.weights, shape, threads: checked.threads }).catch((cause: unknown) => {
+		const { threads, dtype = savedDtype(model.weights) } = checked;
+		const predictor = await openPacked(base, weights, { weights: model.weights, shape, threads, dtype }).catch((cause: unknown) => {
 			throw fromNative(cause, ModelError);
 		});
 		return new Classifier<Problem>(model.config, weights, vocabulary, predictor, new base.Tokenizer(vocabulary), checked);
@@ -224,15 +228,19 @@ export class Classifier<Problem extends ProblemType = 'single_label_classificati
 	}
 
 	/**
-	 * Writes the model, as learned, calibrated and tuned, to a folder. Its weights are copied as they are, after learn() written as F32. Into
-	 * its own folder goes config.json, after learn() the weights too; those must then be a model.safetensors.
+	 * Writes the model, as learned, calibrated and tuned, to a folder. Its weights are copied as they are; after learn() and with `dtype` they
+	 * are written, as F32 or for int8 as model.int8.safetensors, in a quarter of the bytes, which only this package reads. Into its own folder
+	 * goes config.json, and what is written of the weights; those must then be a model.safetensors.
 	 */
-	save(folder: string): Promise<void> {
+	save(folder: string, options: SaveOptions = {}): Promise<void> {
 		return this.#calls.run(async () => {
+			const { dtype: wanted } = checkedSave(options);
 			const [head, weights, config] = [this.#head, this.#weights, { ...this.#config, decision: this.#decision }];
 			const { shape } = config;
-			const write = head && ((from: string, to: string) => loadBase().saveWeights({ weights: from, shape, head }, to));
-			const now = await saveCopy(folder, config, weights, this.#vocabulary, write);
+			const dtype = wanted ?? savedDtype([...weights.keys()][0] as string);
+			const model = { shape, head: head ?? this.#predictor.head, dtype };
+			const write = (head || wanted) && ((from: string, to: string) => loadBase().saveWeights({ weights: from, ...model }, to));
+			const now = await saveCopy(folder, config, weights, this.#vocabulary, write || undefined, dtype);
 			if (now !== weights) this.#weights = now; // else another save, into the model's own folder, may have set it meanwhile
 		});
 	}

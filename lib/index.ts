@@ -1,6 +1,6 @@
 export { Classifier } from './classifier.js';
 export type { Calibration, CalibrationMetrics, Evaluated, TunedThreshold } from './classify/measure.js';
-export type { ClassifierOptions, LearnOptions, PredictOptions, ReadOptions, ThresholdOptions, Windows } from './classify/options.js';
+export type { ClassifierOptions, LearnOptions, PredictOptions, ReadOptions, SaveOptions, ThresholdOptions, Windows } from './classify/options.js';
 export type { Lengths } from './data/check/lengths.js';
 export type { CheckedData, DataReport, Finding, FindingCode, Repairs, Severity } from './data/check/report.js';
 export type { Example } from './data/check/tally.js';

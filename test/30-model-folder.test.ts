@@ -48,7 +48,7 @@ test('a folder without weights says what is there instead, and takes no training
 	for (const name of ['training_args.bin', 'optimizer.pt', 'scheduler.pt', 'rng_state.pth']) await writeFile(join(folder, name), '');
 	await expect(openModelFolder(folder)).rejects.toMatchObject({
 		code: 'WEIGHTS_MISSING',
-		message: expect.stringMatching(/index\.json$/),
+		message: expect.stringMatching(/int8\.safetensors$/),
 		hint: undefined,
 	});
 	await writeFile(join(folder, 'tf_model.h5'), '');

@@ -5,10 +5,9 @@ import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const requirements = join(dirname(fileURLToPath(import.meta.url)), 'requirements.txt');
-
-/** The Python of a private environment holding bench/peers/requirements.txt; made by pip on first use, under the cache. */
-export function peerPython() {
+/** The Python of a private environment holding bench/peers/`file`; made by pip on first use, under the cache. */
+export function peerPython(file = 'requirements.txt') {
+	const requirements = join(dirname(fileURLToPath(import.meta.url)), file);
 	const hash = createHash('sha256').update(readFileSync(requirements)).digest('hex').slice(0, 12);
 	const cache = process.env.DISTILTUNE_CACHE_DIR ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'distiltune');
 	const folder = join(cache, 'peers', hash);

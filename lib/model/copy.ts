@@ -3,6 +3,7 @@ import { chmod, constants, copyFile, readdir, readFile, realpath, stat, writeFil
 import { basename, dirname, join } from 'node:path';
 
 import { DistiltuneError, ModelError } from '../errors.js';
+import type { Dtype } from '../runtime/native.js';
 import { configText, type ModelConfig } from './config.js';
 import type { Vocabulary } from './vocabulary.js';
 import { saveVocabulary } from './vocabulary-write.js';
@@ -10,6 +11,15 @@ import { writeFolderAtomically } from './write-folder.js';
 
 /** The files of a model's weights as they were when it was opened: when each changed last, by absolute path. */
 export type WeightFiles = ReadonlyMap<string, number>;
+
+/** Weights as 8-bit numbers have a name of their own: Transformers would open them as model.safetensors, and take the numbers for weights. */
+export const int8Weights = 'model.int8.safetensors';
+
+/** What save() wrote the weights in; files of others hold floats. */
+export const savedDtype = (weights: string): Dtype => (basename(weights) === int8Weights ? 'int8' : 'fp32');
+
+/** What save() calls weights of a dtype. */
+const nameOf = (dtype: Dtype) => (dtype === 'int8' ? int8Weights : 'model.safetensors');
 
 /** `weights`: the file itself, or the index of shards beside it. */
 export async function weightFiles(weights: string): Promise<WeightFiles> {
@@ -20,7 +30,7 @@ export async function weightFiles(weights: string): Promise<WeightFiles> {
 
 /**
  * Writes the model to `target` as writeFolderAtomically does; where that is its own folder, only config.json and what `write` makes.
- * `write`: puts other weights in place of those, a model.safetensors. Returns the files the model now comes from. Throws what
+ * `write`: puts other weights in place of those, one file of that dtype. Returns the files the model now comes from. Throws what
  * writeFolderAtomically and `write` throw, OUTPUT_NOT_WRITABLE where the folder holds weights that these would not replace, and ModelError
  * MODEL_CHANGED where these are not what was opened.
  */
@@ -30,9 +40,10 @@ export async function saveCopy(
 	weights: WeightFiles,
 	vocabulary: Vocabulary,
 	write?: (from: string, to: string) => Promise<void>,
+	dtype: Dtype = 'fp32',
 ): Promise<WeightFiles> {
 	const own = await isOwnFolder(target, weights);
-	const written = 'model.safetensors';
+	const written = nameOf(dtype);
 	if (write !== undefined) await requireNoOtherWeights(target, [written]);
 	else if (!own) await requireNoOtherWeights(target, names(weights));
 	await writeFolderAtomically(target, async (temporary) => {

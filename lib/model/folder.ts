@@ -7,6 +7,7 @@ import { type Attempt, ModelError } from '../errors.js';
 import { cacheFolder } from '../runtime/cache.js';
 import { isFile, isFolder } from '../runtime/is-file.js';
 import { type ModelConfig, readConfig } from './config.js';
+import { int8Weights } from './copy.js';
 
 /** A folder that holds a model: config.json, weights and a vocabulary (lib/model/vocabulary.ts reads that). docs/model-folder.md has the details. */
 export interface ModelFolder {
@@ -18,7 +19,7 @@ export interface ModelFolder {
 }
 
 /** Where weights are looked for, the first that is there counts. A training state (optimizer.pt, training_args.bin, ...) is never opened. */
-const weightFiles = ['model.safetensors', 'model.safetensors.index.json', 'pytorch_model.bin', 'pytorch_model.bin.index.json'];
+const weightFiles = ['model.safetensors', 'model.safetensors.index.json', 'pytorch_model.bin', 'pytorch_model.bin.index.json', int8Weights];
 
 /** Opens `folder`. Throws ModelError MODEL_NOT_FOUND, CONFIG_MISSING, CONFIG_INVALID or WEIGHTS_MISSING. */
 export async function openModelFolder(folder: string): Promise<ModelFolder> {

@@ -104,9 +104,17 @@ export interface PredictorOptions {
 	/** Absolute path of a file of weights, or of the index of its shards. */
 	readonly weights: string;
 	readonly shape: ModelShape;
-	/** 0: one per physical core. */
+	/** 0: one per physical core. Predictors of as many threads share them. */
 	readonly threads: number;
+	/** What weights are kept and multiplied in. @default 'fp32' */
+	readonly dtype?: Dtype | undefined;
+	/** Absolute path of a file for the packed weights, read where it fits and else written; nothing is told where that fails. */
+	readonly cache?: string | undefined;
 }
+
+/** int8: weights of the layers as 8-bit numbers with a scale for each output, activations of 7 bits with a scale and a zero for each token. */
+export type Dtype = (typeof dtypes)[number];
+export const dtypes = ['fp32', 'int8'] as const;
 
 export interface HeadFitOptions {
 	/** float32[rows * dim], from NativePredictor.features. */
@@ -153,6 +161,8 @@ export interface WeightsCopy {
 	readonly weights: string;
 	readonly shape: ModelShape;
 	readonly head: Head;
+	/** 'int8': 8-bit numbers where a predictor has them, and F32 scales (docs/model-folder.md). @default 'fp32' */
+	readonly dtype?: Dtype | undefined;
 }
 
 /** Where rows lie in a token file (lib/train/token-file.ts); positions in bytes. */
@@ -176,7 +186,7 @@ export interface BaseAddon {
 	readonly Tokenizer: new (spec: TokenizerSpec) => NativeTokenizer;
 	/** Reads the weights off the calling thread. */
 	openPredictor(options: PredictorOptions): Promise<NativePredictor>;
-	/** The weights of a model as F32 safetensors under Transformers' names, with another head; straight to `path`, flushed to the disk. */
+	/** The weights of a model as safetensors, F32 unless `dtype` says otherwise, under Transformers' names, with another head; straight to `path`, flushed to the disk. */
 	saveWeights(model: WeightsCopy, path: string): Promise<void>;
 	/** Copies the features; begins with a head of zeros. */
 	openHeadFit(options: HeadFitOptions): Promise<NativeHeadFit>;
@@ -185,8 +195,8 @@ export interface BaseAddon {
 	openLibrary(path: string, options: { readonly global: boolean }): void;
 	/** Absolute paths of shared libraries mapped into this process (Linux; empty elsewhere). */
 	mappedLibraries(): string[];
-	/** Instruction set the kernels chose (DISTILTUNE_ISA forces a lower one) and physical cores. */
-	cpu(): { readonly isa: 'avx512' | 'avx2' | 'neon' | 'scalar'; readonly cores: number };
+	/** Instruction set the kernels chose (DISTILTUNE_ISA forces a lower one), the one that multiplies bytes, and physical cores. */
+	cpu(): { readonly isa: 'avx512' | 'avx2' | 'neon' | 'scalar'; readonly int8: string; readonly cores: number };
 	/** The tensors of a file of weights of any form (native/files/tensor_source.h), or of an index and its shards; no values are read yet. */
 	openTensors(path: string): NativeTensors;
 	/** Throws FILE_NOT_FOUND, FILE_NOT_READABLE, or TOKENS_INVALID where the rows do not lie in the file. */

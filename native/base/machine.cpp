@@ -9,6 +9,7 @@ namespace {
 Napi::Value cpu(const Napi::CallbackInfo& info) {
   auto result = Napi::Object::New(info.Env());
   result.Set("isa", kernels::name(kernels::isa()));
+  result.Set("int8", kernels::name(kernels::int8_isa()));
   result.Set("cores", kernels::usable_cores());
   return result;
 }

@@ -10,6 +10,7 @@
 #include "../node/error.h"
 #include "handle.h"
 #include "head.h"
+#include "pool.h"
 
 namespace distiltune::base {
 namespace {
@@ -67,9 +68,14 @@ Napi::Value open_predictor(const Napi::CallbackInfo& info) {
   const std::string weights = options.Get("weights").ToString();
   const model::Shape shape = node::to_shape(options.Get("shape").ToObject());
   const auto threads = static_cast<int>(node::integer(options, "threads"));
-  return jobs(env).queue(env, [weights, shape, threads](const node::Cancelled&) -> node::Jobs::Finish {
+  const model::Dtype dtype =
+      options.Get("dtype").ToString().Utf8Value() == "int8" ? model::Dtype::int8 : model::Dtype::fp32;
+  const std::string cache = options.Get("cache").IsString() ? options.Get("cache").ToString() : std::string();
+  return jobs(env).queue(env, [=](const node::Cancelled&) -> node::Jobs::Finish {
     auto handle = std::make_shared<Handle<Predictor>>();
-    handle->object = std::make_unique<Predictor>(weights, shape, threads);
+    handle->object =
+        std::make_unique<Predictor>(std::make_unique<model::PackedWeights>(weights, shape, dtype, cache), shape,
+                                    dtype, shared_pool(threads));
     return [handle, head = handle->object->head()](Napi::Env env) -> Napi::Value {
       auto predictor = to_javascript(env, handle, {{"features", features}, {"logits", logits}});
       predictor.Set("head", from_head(env, head));

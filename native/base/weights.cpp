@@ -5,6 +5,7 @@
 
 #include "../failure.h"
 #include "../model/head.h"
+#include "../model/quantised.h"
 #include "../node/convert.h"
 #include "../node/error.h"
 #include "head.h"
@@ -20,9 +21,11 @@ Napi::Value save_weights(const Napi::CallbackInfo& info) {
     const std::string from = options.Get("weights").ToString(), to = info[1].ToString();
     const model::Shape shape = node::to_shape(options.Get("shape").ToObject());
     model::Head head = to_head(options.Get("head").ToObject());
+    const auto save =
+        options.Get("dtype").ToString().Utf8Value() == "int8" ? model::save_int8 : model::save_with_head;
     return jobs(env).queue(
-        env, [from, to, shape, head = std::move(head)](const node::Cancelled&) -> node::Jobs::Finish {
-          model::save_with_head(from, shape, head, to);
+        env, [from, to, shape, save, head = std::move(head)](const node::Cancelled&) -> node::Jobs::Finish {
+          save(from, shape, head, to);
           return node::finish_undefined();
         });
   } catch (const Failure& failure) {

@@ -28,7 +28,7 @@ constexpr uint64_t around = 2 * (uint64_t{64} << 10);
 
 #ifdef _WIN32
 
-const unsigned char* map(const InputFile& file) {
+const unsigned char* map(const InputFile& file, Reading) {
   const auto handle = reinterpret_cast<HANDLE>(_get_osfhandle(file.descriptor()));
   const HANDLE section = CreateFileMappingW(handle, nullptr, PAGE_READONLY, 0, 0, nullptr);
   if (!section) fail(file.path(), static_cast<int>(GetLastError()), std::system_category());
@@ -43,11 +43,12 @@ void let_go(const unsigned char*, uint64_t) {}  // Windows trims a working set b
 
 #else
 
-const unsigned char* map(const InputFile& file) {
+const unsigned char* map(const InputFile& file, Reading reading) {
   const auto size = static_cast<size_t>(file.size());
   void* data = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, file.descriptor(), 0);
   if (data == MAP_FAILED) fail(file.path(), errno, std::generic_category());
-  ::madvise(data, size, MADV_RANDOM);  // rows come in any order: what lies behind one is not wanted next
+  // Rows come in any order: what lies behind one is not wanted next.
+  ::madvise(data, size, reading == Reading::rows ? MADV_RANDOM : MADV_WILLNEED);
   return static_cast<const unsigned char*>(data);
 }
 void unmap(const unsigned char* data, uint64_t size) {
@@ -61,11 +62,11 @@ void let_go(const unsigned char* data, uint64_t size) {
 
 }  // namespace
 
-MappedFile::MappedFile(const std::string& path) {
+MappedFile::MappedFile(const std::string& path, Reading reading) : reading_(reading) {
   const InputFile file(path);
   size_ = file.size();
   if (size_ > SIZE_MAX) fail(path, ENOMEM, std::generic_category());
-  if (size_ > 0) data_ = map(file);
+  if (size_ > 0) data_ = map(file, reading);
 }
 
 MappedFile::~MappedFile() {
@@ -74,7 +75,7 @@ MappedFile::~MappedFile() {
 
 const unsigned char* MappedFile::at(uint64_t offset, uint64_t length) {
   touched_ += length + around;
-  if (touched_ > most_touched) {
+  if (reading_ == Reading::rows && touched_ > most_touched) {
     let_go(data_, size_);
     touched_ = length + around;
   }

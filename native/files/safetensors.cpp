@@ -192,4 +192,8 @@ void SafetensorsReader::read_floats(size_t place, float* out) const {
   files::read_floats(file_, begins_[place], tensors_[place].dtype, tensors_[place].count, out);
 }
 
+void SafetensorsReader::read_bytes(size_t place, int8_t* out) const {
+  file_.read(begins_[place], out, static_cast<size_t>(tensors_[place].count));
+}
+
 }  // namespace distiltune::files

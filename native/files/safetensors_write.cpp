@@ -25,8 +25,9 @@ std::string quoted(const std::string& text) {
   return out + '"';
 }
 
-uint64_t count(const FloatTensor& tensor) {
-  return std::accumulate(tensor.shape.begin(), tensor.shape.end(), uint64_t{1}, std::multiplies<>());
+uint64_t bytes_of(const FloatTensor& tensor) {
+  return std::accumulate(tensor.shape.begin(), tensor.shape.end(), uint64_t{tensor.bytes ? 1 : sizeof(float)},
+                         std::multiplies<>());
 }
 
 }  // namespace
@@ -51,12 +52,12 @@ void write_safetensors(const std::string& path, const std::vector<FloatTensor>& 
   uint64_t end = 0;
   for (const FloatTensor* tensor : sorted) {
     const uint64_t begin = end;
-    end += count(*tensor) * sizeof(float);
+    end += bytes_of(*tensor);
     std::string shape;
     for (const uint64_t size : tensor->shape) shape += (shape.empty() ? "" : ",") + std::to_string(size);
     key(tensor->name);
-    header += "{\"dtype\":\"F32\",\"shape\":[" + shape + "],\"data_offsets\":[" + std::to_string(begin) +
-              "," + std::to_string(end) + "]}";
+    header += std::string("{\"dtype\":\"") + (tensor->bytes ? "I8" : "F32") + "\",\"shape\":[" + shape +
+              "],\"data_offsets\":[" + std::to_string(begin) + "," + std::to_string(end) + "]}";
   }
   header += '}';
   header.append((8 - header.size() % 8) % 8, ' ');
@@ -68,7 +69,8 @@ void write_safetensors(const std::string& path, const std::vector<FloatTensor>& 
   file.write(length, sizeof length);
   file.write(header.data(), header.size());
   for (const FloatTensor* tensor : sorted)
-    file.write(tensor->data, static_cast<size_t>(count(*tensor)) * sizeof(float));
+    file.write(tensor->bytes ? static_cast<const void*>(tensor->bytes) : tensor->data,
+               static_cast<size_t>(bytes_of(*tensor)));
   file.finish();
 }
 

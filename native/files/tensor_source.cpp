@@ -29,6 +29,19 @@ void TensorSource::read(size_t place, float* out) const {
   read_floats(place, out);
 }
 
+void TensorSource::read_int8(size_t place, int8_t* out) const {
+  const TensorInfo& tensor = tensors()[place];
+  if (tensor.dtype != "I8")
+    throw Failure("TENSOR_DTYPE",
+                  shown(tensor.name) + " in " + path() + " is " + tensor.dtype + ", expected I8");
+  read_bytes(place, out);
+}
+
+void TensorSource::read_bytes(size_t place, int8_t*) const {
+  throw Failure("TENSOR_DTYPE", shown(tensors()[place].name) + " in " + path() +
+                                    " is I8, which is read from one safetensors file alone");
+}
+
 void require_float(const TensorInfo& tensor, const std::string& path) {
   if (!is_float(tensor.dtype))
     throw Failure("TENSOR_DTYPE", shown(tensor.name) + " in " + path + " is " + tensor.dtype +

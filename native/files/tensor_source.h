@@ -31,8 +31,12 @@ class TensorSource {
    * widened exactly, F64 rounded to nearest. Throws TENSOR_DTYPE for the others, FILE_NOT_READABLE, and
    * PYTORCH_BIN_INVALID where a checksum is wrong. */
   void read(size_t place, float* out) const;
+  /** Values of an I8 tensor as they are. Throws TENSOR_DTYPE for others and where the form is not
+   * safetensors. */
+  void read_int8(size_t place, int8_t* out) const;
 
  protected:
+  virtual void read_bytes(size_t place, int8_t* out) const;
   virtual void read_floats(size_t place, float* out) const = 0;
 };
 

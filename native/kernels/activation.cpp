@@ -27,9 +27,7 @@ void gelu_backward(ThreadPool& pool, const float* x, const float* dy, float* dx,
 }
 
 void relu(ThreadPool& pool, const float* x, float* y, int64_t count) {
-  in_blocks(pool, count, [&](int64_t begin, int64_t n) {
-    for (int64_t i = begin; i < begin + n; ++i) y[i] = x[i] < 0 ? 0 : x[i];
-  });
+  in_blocks(pool, count, [&](int64_t begin, int64_t n) { inner().relu(x + begin, y + begin, n); });
 }
 
 void relu_backward(ThreadPool& pool, const float* x, const float* dy, float* dx, int64_t count) {

@@ -18,4 +18,8 @@ void gelu_backward(const float* x, const float* dy, float* dx, int64_t n) {
   }
 }
 
+void relu(const float* x, float* y, int64_t n) {
+  for (int64_t i = 0; i < n; ++i) y[i] = x[i] < 0 ? 0 : x[i];
+}
+
 }  // namespace distiltune::kernels::scalar

@@ -48,5 +48,9 @@ void gelu_backward(const float* x, const float* dy, float* dx, int64_t n) {
   });
 }
 
+void relu(const float* x, float* y, int64_t n) {
+  over(n, [&](int64_t i, auto lane) { lane.put(y + i, larger(zero(), lane.get(x + i))); });
+}
+
 }  // namespace
 }  // namespace distiltune::kernels

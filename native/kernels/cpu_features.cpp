@@ -22,6 +22,8 @@
 #endif
 #if defined(_MSC_VER) && defined(_M_X64)
 #include <intrin.h>
+#elif defined(__x86_64__)
+#include <cpuid.h>
 #endif
 
 namespace distiltune::kernels {
@@ -51,6 +53,29 @@ Isa best_isa() {
 #else
   return Isa::scalar;
 #endif
+}
+
+/** Multiplication of bytes: with AVX-512's registers (leaf 7.0, ecx bit 11), with AVX2's (7.1, eax bit 4). */
+struct Vnni {
+  bool avx512 = false, avx = false;
+};
+Vnni find_vnni() {
+  Vnni found;
+#if defined(_MSC_VER) && defined(_M_X64)
+  int leaf[4];
+  __cpuidex(leaf, 7, 0);
+  found.avx512 = leaf[2] & 1 << 11;
+  if (leaf[0] < 1) return found;
+  __cpuidex(leaf, 7, 1);
+  found.avx = leaf[0] & 1 << 4;
+#elif defined(__x86_64__)
+  unsigned a, b, c, d;
+  if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return found;
+  found.avx512 = c & 1u << 11;
+  if (a < 1 || !__get_cpuid_count(7, 1, &a, &b, &c, &d)) return found;
+  found.avx = a & 1u << 4;
+#endif
+  return found;
 }
 
 #if defined(__linux__)
@@ -159,6 +184,32 @@ Isa isa() {
       if (wanted && std::strcmp(wanted, name(each)) == 0 && each < best) return each;
     }
     return best;
+  }();
+  return chosen;
+}
+
+const char* name(Int8Isa isa) {
+  switch (isa) {
+    case Int8Isa::avx512_vnni:
+      return "avx512vnni";
+    case Int8Isa::avx_vnni:
+      return "avxvnni";
+    case Int8Isa::avx2:
+      return "avx2";
+    case Int8Isa::scalar:
+      break;
+  }
+  return "scalar";
+}
+
+Int8Isa int8_isa() {
+  static const Int8Isa chosen = [] {
+    if (isa() == Isa::scalar) return Int8Isa::scalar;
+    if (isa() < best_isa()) return Int8Isa::avx2;
+    const Vnni vnni = find_vnni();
+    return isa() == Isa::avx512 && vnni.avx512 ? Int8Isa::avx512_vnni
+           : vnni.avx                          ? Int8Isa::avx_vnni
+                                               : Int8Isa::avx2;
   }();
   return chosen;
 }

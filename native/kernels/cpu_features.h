@@ -9,6 +9,13 @@ enum class Isa { scalar, avx2, avx512 };
 Isa isa();
 const char* name(Isa isa);
 
+/** What multiplies bytes. */
+enum class Int8Isa { scalar, avx2, avx_vnni, avx512_vnni };
+
+/** The best of this machine; where DISTILTUNE_ISA lowers isa(), what belongs to that set alone. */
+Int8Isa int8_isa();
+const char* name(Int8Isa isa);
+
 /** Physical cores this process may use: affinity and the cgroup's CPU quota counted. At least 1. */
 int usable_cores();
 

@@ -44,6 +44,17 @@ void embed(ThreadPool& pool, const int32_t* ids, const int32_t* offsets, int64_t
   });
 }
 
+void embed(ThreadPool& pool, const int32_t* ids, const int32_t* offsets, int64_t rows, const int8_t* words,
+           const float* word_scales, const float* position, float* out, int64_t dim) {
+  pool.run(rows, [&](int64_t row) {
+    for (int64_t t = offsets[row]; t < offsets[row + 1]; ++t) {
+      const int8_t* w = words + ids[t] * dim;
+      const float *p = position + (t - offsets[row]) * dim, scale = word_scales[ids[t]];
+      for (int64_t i = 0; i < dim; ++i) out[t * dim + i] = static_cast<float>(w[i]) * scale + p[i];
+    }
+  });
+}
+
 void embed_backward(ThreadPool& pool, const int32_t* ids, const int32_t* offsets, int64_t rows,
                     const float* d, int32_t padding_id, RowGradient& gradient, float* dposition,
                     int64_t dim) {

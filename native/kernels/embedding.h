@@ -10,6 +10,10 @@ namespace distiltune::kernels {
 void embed(ThreadPool& pool, const int32_t* ids, const int32_t* offsets, int64_t rows, const float* word,
            const float* position, float* out, int64_t dim);
 
+/** The same with word = word_scales[id] * words[id], rounded after each operation. */
+void embed(ThreadPool& pool, const int32_t* ids, const int32_t* offsets, int64_t rows, const int8_t* words,
+           const float* word_scales, const float* position, float* out, int64_t dim);
+
 /** Gradient of an embedding table that has a row for each id met, not for each word there is. */
 struct RowGradient {
   std::vector<int32_t> ids;   // distinct, rising

@@ -1,9 +1,8 @@
 #include "gemm.h"
 
 #include <algorithm>
-#include <new>
-#include <vector>
 
+#include "cut.h"
 #include "inner.h"
 #include "scratch.h"
 
@@ -27,27 +26,12 @@ constexpr int64_t tokens_limit = 640;
  * several threads. */
 int64_t weight_rows(int64_t n, int64_t k) { return n * k < int64_t{1} << 18 ? 192 : 384; }
 
-int64_t up(int64_t value, int64_t multiple) { return (value + multiple - 1) / multiple * multiple; }
-int64_t ceil_div(int64_t value, int64_t divisor) { return (value + divisor - 1) / divisor; }
-
-/** Cuts `total` into equal parts of at most `limit`, each a multiple of `multiple` but the last. */
-struct Cut {
-  Cut(int64_t total, int64_t limit, int64_t multiple) : total(total), part(multiple) {
-    if (total > 0) part = up(ceil_div(total, ceil_div(total, limit)), multiple);
-  }
-  int64_t parts() const { return ceil_div(total, part); }
-  int64_t begin(int64_t index) const { return index * part; }
-  int64_t size(int64_t index) const { return std::min(part, total - begin(index)); }
-
-  int64_t total, part;
-};
-
 /** c (m, columns) = or += a · b, one task per group of columns and part of the rows. `panel(j, columns, p,
  * depth)` yields b packed from column j and row p on. */
 template <typename Panel>
 void multiply(ThreadPool& pool, const Inner& loops, const float* a, int64_t a_stride, float* c,
               int64_t c_stride, int64_t m, int64_t columns, int64_t depth, bool accumulate, const float* bias,
-              const Panel& panel) {
+              After after, const Panel& panel) {
   const Cut rows(m, rows_limit, tile_rows), groups(columns, group_columns, group_columns),
       depths(depth, depth_limit, 16);
   pool.run(rows.parts() * groups.parts(), [&](int64_t task) {
@@ -61,6 +45,7 @@ void multiply(ThreadPool& pool, const Inner& loops, const float* a, int64_t a_st
                      first && !accumulate ? Store::overwrite : Store::accumulate,
                      first && bias ? bias + j : nullptr);
     }
+    finish(loops, after, c + r * c_stride + j, c_stride, rows.size(part), groups.size(group));
   });
 }
 
@@ -69,7 +54,7 @@ void multiply(ThreadPool& pool, const Inner& loops, const float* a, int64_t a_st
 void linear(ThreadPool& pool, const float* x, int64_t x_stride, const float* w, const float* bias, float* y,
             int64_t y_stride, int64_t m, int64_t n, int64_t k) {
   const Inner& loops = inner();
-  multiply(pool, loops, x, x_stride, y, y_stride, m, n, k, false, bias,
+  multiply(pool, loops, x, x_stride, y, y_stride, m, n, k, false, bias, After::nothing,
            [&](int64_t j, int64_t columns, int64_t p, int64_t depth) {
              float* packed = scratch(Scratch::panel, depth * group_columns);
              loops.pack_transposed(w + j * k + p, k, depth, columns, packed);
@@ -80,7 +65,7 @@ void linear(ThreadPool& pool, const float* x, int64_t x_stride, const float* w, 
 void linear_backward_input(ThreadPool& pool, const float* dy, int64_t dy_stride, const float* w, float* dx,
                            int64_t dx_stride, int64_t m, int64_t n, int64_t k, bool accumulate) {
   const Inner& loops = inner();
-  multiply(pool, loops, dy, dy_stride, dx, dx_stride, m, k, n, accumulate, nullptr,
+  multiply(pool, loops, dy, dy_stride, dx, dx_stride, m, k, n, accumulate, nullptr, After::nothing,
            [&](int64_t j, int64_t columns, int64_t p, int64_t depth) {
              float* packed = scratch(Scratch::panel, depth * group_columns);
              loops.pack(w + p * k + j, k, depth, columns, packed);
@@ -112,49 +97,45 @@ void linear_backward_weight(ThreadPool& pool, const float* dy, int64_t dy_stride
   });
 }
 
-struct PackedLinear::Panels {
-  Panels(const Inner& loops, int64_t n, int64_t k)
-      : loops(loops), n(n), k(k), packed(new (alignment) float[up(n, loops.width) * k]) {}
-  ~Panels() { ::operator delete[](packed, alignment); }
-  Panels(const Panels&) = delete;
-  Panels& operator=(const Panels&) = delete;
+namespace {
 
-  float* at(int64_t j, int64_t columns, int64_t p) const {
-    return packed + j * k + p * up(columns, loops.width);
-  }
+/** Floats before the bias. */
+int64_t panel_floats(int64_t outputs, int64_t inputs) { return up(up(outputs, inner().width) * inputs, 16); }
 
-  static constexpr std::align_val_t alignment{64};  // a vector never straddles two cache lines
-  const Inner& loops;
-  int64_t n, k;
-  std::vector<float> bias;
-  float* packed;
-};
+/** Where the panels of columns from j on, products from p on lie among the floats. */
+int64_t panel_place(int64_t j, int64_t columns, int64_t p, int64_t inputs) {
+  return j * inputs + p * up(columns, inner().width);
+}
 
-PackedLinear::PackedLinear(const float* w, const float* bias, int64_t n, int64_t k)
-    : panels_(new Panels(inner(), n, k)) {
-  Panels& panels = *panels_;
-  if (bias) panels.bias.assign(bias, bias + n);
-  const Cut groups(n, group_columns, group_columns), depths(k, depth_limit, 16);
+}  // namespace
+
+size_t PackedLinear::bytes(int64_t outputs, int64_t inputs) {
+  return static_cast<size_t>(panel_floats(outputs, inputs) + outputs) * sizeof(float);
+}
+
+void PackedLinear::pack(const float* w, const float* bias, int64_t outputs, int64_t inputs, void* to) {
+  const Cut groups(outputs, group_columns, group_columns), depths(inputs, depth_limit, 16);
+  auto* packed = static_cast<float*>(to);
   for (int64_t group = 0; group < groups.parts(); ++group) {
     for (int64_t block = 0; block < depths.parts(); ++block) {
       const int64_t j = groups.begin(group), columns = groups.size(group), p = depths.begin(block);
-      panels.loops.pack_transposed(w + j * k + p, k, depths.size(block), columns, panels.at(j, columns, p));
+      inner().pack_transposed(w + j * inputs + p, inputs, depths.size(block), columns,
+                              packed + panel_place(j, columns, p, inputs));
     }
   }
+  std::copy_n(bias, outputs, packed + panel_floats(outputs, inputs));
 }
-PackedLinear::~PackedLinear() = default;
-PackedLinear::PackedLinear(PackedLinear&&) noexcept = default;
-PackedLinear& PackedLinear::operator=(PackedLinear&&) noexcept = default;
 
-int64_t PackedLinear::outputs() const { return panels_->n; }
-int64_t PackedLinear::inputs() const { return panels_->k; }
+PackedLinear::PackedLinear(const void* packed, int64_t outputs, int64_t inputs)
+    : packed_(static_cast<const float*>(packed)), outputs_(outputs), inputs_(inputs) {}
 
 void PackedLinear::apply(ThreadPool& pool, const float* x, int64_t x_stride, float* y, int64_t y_stride,
-                         int64_t m) const {
-  const Panels& panels = *panels_;
-  const float* bias = panels.bias.empty() ? nullptr : panels.bias.data();
-  multiply(pool, panels.loops, x, x_stride, y, y_stride, m, panels.n, panels.k, false, bias,
-           [&](int64_t j, int64_t columns, int64_t p, int64_t) { return panels.at(j, columns, p); });
+                         int64_t m, After after) const {
+  multiply(pool, inner(), x, x_stride, y, y_stride, m, outputs_, inputs_, false,
+           packed_ + panel_floats(outputs_, inputs_), after,
+           [&](int64_t j, int64_t columns, int64_t p, int64_t) {
+             return packed_ + panel_place(j, columns, p, inputs_);
+           });
 }
 
 }  // namespace distiltune::kernels

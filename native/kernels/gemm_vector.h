@@ -2,14 +2,9 @@
 #include <cstring>
 
 #include "inner.h"
+#include "noinline.h"
 
 // Included after vector_avx2.h or vector_avx512.h.
-
-#if defined(_MSC_VER)
-#define DISTILTUNE_NOINLINE __declspec(noinline)
-#else
-#define DISTILTUNE_NOINLINE __attribute__((noinline))
-#endif
 
 namespace distiltune::kernels {
 namespace {

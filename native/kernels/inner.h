@@ -70,6 +70,7 @@ struct Inner {
 
   void (*gelu)(const float* x, float* y, int64_t n);
   void (*gelu_backward)(const float* x, const float* dy, float* dx, int64_t n);
+  void (*relu)(const float* x, float* y, int64_t n);
 
   /** sum = dropout(x) + residual (null: none), y = normalised; sum may alias x or y. rstd = 1 / sqrt(variance
    * + eps). */
@@ -79,6 +80,9 @@ struct Inner {
   /** dgamma and dbeta are added to; dsum may alias dy. */
   void (*layer_norm_backward)(const float* dy, const float* sum, float mean, float rstd, const float* gamma,
                               float* dsum, float* dgamma, float* dbeta, int64_t dim);
+
+  /** q (padded) = x (n) as QuantisedRange says, x being 0 from n to padded, a multiple of 16. */
+  void (*quantise)(const float* x, int64_t n, int64_t padded, uint8_t* q, float* scale, int32_t* zero);
 
   /** gradient may be null: zeros. */
   void (*adamw)(const AdamWScalars& scalars, float* parameter, float* moment1, float* moment2,

@@ -6,6 +6,7 @@
 #include "gemm_vector.h"
 #include "layer_norm_vector.h"
 #include "philox_vector.h"
+#include "quantise_vector.h"
 
 namespace distiltune::kernels {
 
@@ -24,8 +25,10 @@ const Inner inner_avx512 = {
     attention_gradient,
     gelu,
     gelu_backward,
+    relu,
     layer_norm,
     layer_norm_backward,
+    quantise,
     adamw,
     sum_of_squares,
 };

@@ -17,8 +17,10 @@ const Inner inner_scalar = {
     scalar::attention_gradient,
     scalar::gelu,
     scalar::gelu_backward,
+    scalar::relu,
     scalar::layer_norm,
     scalar::layer_norm_backward,
+    scalar::quantise,
     scalar::adamw,
     scalar::sum_of_squares,
 };

@@ -19,6 +19,8 @@ void attention_gradient(float* p, float* dp, const DropoutDraws& draws, int64_t 
                         float scale, float lse, float delta);
 void gelu(const float* x, float* y, int64_t n);
 void gelu_backward(const float* x, const float* dy, float* dx, int64_t n);
+void relu(const float* x, float* y, int64_t n);
+void quantise(const float* x, int64_t n, int64_t padded, uint8_t* q, float* scale, int32_t* zero);
 void layer_norm(const float* x, const DropoutDraws& draws, const float* residual, const float* gamma,
                 const float* beta, float* sum, float* y, int64_t dim, float eps, float* mean, float* rstd);
 void layer_norm_backward(const float* dy, const float* sum, float mean, float rstd, const float* gamma,

@@ -40,6 +40,8 @@ inline Vec fma(Vec a, Vec b, Vec c) { return _mm512_fmadd_ps(a, b, c); }
 inline Vec fnma(Vec a, Vec b, Vec c) { return _mm512_fnmadd_ps(a, b, c); }
 /** b where either is not a number. */
 inline Vec larger(Vec a, Vec b) { return _mm512_max_ps(a, b); }
+/** b where either is not a number. */
+inline Vec smaller(Vec a, Vec b) { return _mm512_min_ps(a, b); }
 inline Vec magnitude(Vec a) { return _mm512_abs_ps(a); }
 inline Mask negative(Vec a) { return _mm512_cmp_ps_mask(a, _mm512_setzero_ps(), _CMP_LT_OQ); }
 /** a where the mask is set, else b. */
@@ -47,6 +49,11 @@ inline Vec select(Mask mask, Vec a, Vec b) { return _mm512_mask_blend_ps(mask, b
 inline Vec round(Vec a) { return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
 /** a * 2^n for whole n. */
 inline Vec scale(Vec a, Vec n) { return _mm512_scalef_ps(a, n); }
+
+/** Each lane, a whole number from 0 to 255, as a byte: width bytes. */
+inline void store_bytes(uint8_t* to, Vec v) {
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(v)));
+}
 
 inline Vec halves(Vec v) { return _mm512_shuffle_f32x4(v, v, _MM_SHUFFLE(1, 0, 3, 2)); }
 inline Vec quarters(Vec v) { return _mm512_shuffle_f32x4(v, v, _MM_SHUFFLE(2, 3, 0, 1)); }

@@ -1,27 +1,27 @@
 #pragma once
 #include <atomic>
 #include <cstdint>
+#include <memory>
 #include <string>
-#include <vector>
 
-#include "../kernels/gemm.h"
 #include "../kernels/thread_pool.h"
 #include "batch.h"
 #include "head.h"
+#include "packed.h"
 #include "shape.h"
-#include "weights.h"
 
 namespace distiltune::model {
 
 /**
- * A trained DistilBERT classifier in evaluation mode: forward only, float32, weights laid out once for the
- * kernels. A row's logits have the same bits whatever else is in its batch and for any number of threads.
+ * A trained DistilBERT classifier in evaluation mode: forward only. LayerNorm, softmax and head are computed
+ * in float32 whatever the dtype. A row's logits have the same bits whatever else is in its batch and for any
+ * number of threads.
  */
 class Predictor {
  public:
-  /** `threads`: 0 means one per physical core. Throws what WeightsFile throws, or MODEL_NOT_TRAINED where the
-   * file has no head. */
-  Predictor(const std::string& weights, const Shape& shape, int threads);
+  /** Calls of predictors that share a pool must not overlap. */
+  Predictor(std::unique_ptr<PackedWeights> weights, const Shape& shape, Dtype dtype,
+            std::shared_ptr<kernels::ThreadPool> pool);
 
   const Shape& shape() const { return shape_; }
   /** The head of the file. */
@@ -35,31 +35,13 @@ class Predictor {
   void logits(const Batch& batch, const Head& head, float* logits, const std::atomic<bool>& cancelled);
 
  private:
-  class Source;
-  struct LayerNorm {
-    std::vector<float> gamma, beta;  // (dim)
-  };
-  struct Layer {
-    kernels::PackedLinear q_lin;   // (dim, dim)
-    kernels::PackedLinear kv_lin;  // (2 dim, dim): k_lin above v_lin
-    kernels::PackedLinear out_lin;
-    LayerNorm sa_layer_norm;
-    kernels::PackedLinear lin1, lin2;
-    LayerNorm output_layer_norm;
-  };
+  class Pass;
 
-  Predictor(Source source, const Shape& shape, int threads);
-  void add_and_norm(const float* x, const float* residual, const LayerNorm& norm, float* y, int64_t tokens);
-
-  // In registration order: the constructor reads them one after another.
+  std::unique_ptr<PackedWeights> weights_;
   Shape shape_;
-  std::vector<float> word_embeddings_;      // (vocab_size, dim)
-  std::vector<float> position_embeddings_;  // (max_positions, dim)
-  LayerNorm embeddings_layer_norm_;
-  std::vector<Layer> layers_;
-  kernels::PackedLinear pre_classifier_;
+  Dtype dtype_;
   Head head_;
-  kernels::ThreadPool pool_;
+  std::shared_ptr<kernels::ThreadPool> pool_;
 };
 
 }  // namespace distiltune::model

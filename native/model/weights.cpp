@@ -25,7 +25,7 @@ std::string few(const std::vector<std::string>& names) {
   return names.size() > shown ? text + " and " + std::to_string(names.size() - shown) + " more" : text;
 }
 
-void check_tensor(const TensorSource& file, size_t place, const std::vector<uint64_t>& expected) {
+void check_shape(const TensorSource& file, size_t place, const std::vector<uint64_t>& expected) {
   const TensorInfo& tensor = file.tensors()[place];
   if (tensor.shape != expected)
     throw Failure(
@@ -33,14 +33,28 @@ void check_tensor(const TensorSource& file, size_t place, const std::vector<uint
         files::shown(tensor.name) + " in " + file.path() + " is " + files::shape_text(tensor.shape) +
             ", expected " + files::shape_text(expected) + " after config.json",
         "config.json and the weights must come from one model; check its sizes and its number of labels");
-  files::require_float(tensor, file.path());
 }
+
+void check_tensor(const TensorSource& file, size_t place, const std::vector<uint64_t>& expected) {
+  check_shape(file, place, expected);
+  files::require_float(file.tensors()[place], file.path());
+}
+
+/** Ends the name of the scales of a matrix of 8-bit numbers. */
+const std::string scale_suffix = "_scale";
 
 struct Contents {
   std::map<std::string, size_t> parameters;  // Transformers' name -> place in the file
+  std::map<std::string, size_t> scales;      // of the parameter of that name
   std::optional<size_t> token_types;
   std::vector<std::string> ignored;
 };
+
+/** `text` without `end`; empty where it does not end so. */
+std::string without(const std::string& text, const std::string& end) {
+  const bool ends = text.size() > end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
+  return ends ? text.substr(0, text.size() - end.size()) : std::string();
+}
 
 /** What each of the file's tensors is; refuses what a DistilBERT classifier does not know. */
 Contents sort_out(const TensorSource& file, const std::vector<ParameterInfo>& wanted) {
@@ -64,6 +78,8 @@ Contents sort_out(const TensorSource& file, const std::vector<ParameterInfo>& wa
       contents.ignored.push_back(key);
     } else if (role.kind == Role::token_types) {
       contents.token_types = place;
+    } else if (const std::string matrix = without(role.parameter, scale_suffix); known.count(matrix) != 0) {
+      contents.scales.emplace(matrix, place);
     } else if (known.count(role.parameter) == 0) {
       unexpected.push_back(key);
     } else if (const auto [same, added] = contents.parameters.emplace(role.parameter, place); !added) {
@@ -131,18 +147,31 @@ WeightsFile::WeightsFile(const std::string& path, const Shape& shape) : shape_(s
   std::vector<std::string> missing;
   for (const ParameterInfo& parameter : wanted) {
     const auto found = contents.parameters.find(parameter.name);
+    scales_.emplace_back();
     if (found == contents.parameters.end()) {
       places_.emplace_back();
       (is_head(parameter.name) ? loaded_.initialized : missing).push_back(parameter.name);
       continue;
     }
     places_.emplace_back(found->second);
+    const auto scale = contents.scales.find(parameter.name);
+    if (parameter.cols > 0 && scale != contents.scales.end() &&
+        file_->tensors()[found->second].dtype == "I8") {
+      check_shape(*file_, found->second, parameter.sizes());
+      check_tensor(*file_, scale->second, {static_cast<uint64_t>(parameter.rows)});
+      scales_.back() = scale->second;
+      contents.scales.erase(scale);
+      continue;
+    }
     check_tensor(*file_, found->second, parameter.sizes());
   }
   if (!missing.empty())
     throw Failure("TENSOR_MISSING",
                   few(missing) + (missing.size() > 1 ? " are" : " is") + " missing in " + path,
                   "config.json and the weights must come from one DistilBERT or BERT model");
+  if (!contents.scales.empty())
+    throw Failure("TENSOR_UNEXPECTED", files::shown(contents.scales.begin()->first + scale_suffix) + " in " +
+                                           path + " are the scales of no 8-bit matrix there");
   if (token_types_) {
     const std::vector<uint64_t>& rows_by_dim = file_->tensors()[*token_types_].shape;
     const bool some_rows = rows_by_dim.size() == 2 && rows_by_dim[0] > 0;
@@ -150,11 +179,33 @@ WeightsFile::WeightsFile(const std::string& path, const Shape& shape) : shape_(s
   }
 }
 
+bool WeightsFile::read_int8(size_t place, int8_t* out, float* scales) const {
+  if (!scales_[place] || (place == word_embeddings && token_types_)) return false;
+  file_->read_int8(*places_[place], out);
+  file_->read(*scales_[place], scales);
+  return true;
+}
+
 bool WeightsFile::read(size_t place, float* out) const {
   if (!places_[place]) return false;
-  file_->read(*places_[place], out);
+  if (scales_[place])
+    read_products(place, out);
+  else
+    file_->read(*places_[place], out);
   if (place == word_embeddings && token_types_) add_token_type(*file_, *token_types_, shape_, out);
   return true;
+}
+
+void WeightsFile::read_products(size_t place, float* out) const {
+  const files::TensorInfo& matrix = file_->tensors()[*places_[place]];
+  const auto rows = static_cast<size_t>(matrix.shape[0]), cols = static_cast<size_t>(matrix.shape[1]);
+  std::vector<int8_t> values(rows * cols);
+  std::vector<float> scales(rows);
+  file_->read_int8(*places_[place], values.data());
+  file_->read(*scales_[place], scales.data());
+  for (size_t row = 0; row < rows; ++row)
+    for (size_t i = row * cols; i < (row + 1) * cols; ++i)
+      out[i] = static_cast<float>(values[i]) * scales[row];
 }
 
 Loaded load_weights(const std::string& path, const Shape& shape, float* const* destinations) {

@@ -44,7 +44,8 @@ struct Loaded {
 /**
  * The parameters in weights of any form that files::open_tensors reads. Accepts names with or without the
  * prefix `distilbert.`, old gamma / beta names, and BERT encoders (with or without `bert.`), whose token-type
- * row 0 is added to every row of the word table.
+ * row 0 is added to every row of the word table. A matrix may be I8 beside its rows' scales, F32 under its
+ * name and `_scale` (docs/model-folder.md); both are then read as their products.
  */
 class WeightsFile {
  public:
@@ -56,11 +57,17 @@ class WeightsFile {
   /** Reads parameters(shape)[place] into count() floats; false, and `out` untouched, where
    * loaded().initialized has it. */
   bool read(size_t place, float* out) const;
+  /** The matrix as it lies in the file where that is 8-bit numbers with a scale a row: count() of `out`, rows
+   * of `scales`; false, and both untouched, where it lies there as floats. */
+  bool read_int8(size_t place, int8_t* out, float* scales) const;
 
  private:
+  void read_products(size_t place, float* out) const;
+
   std::unique_ptr<files::TensorSource> file_;
   Shape shape_;
   std::vector<std::optional<size_t>> places_;  // in the file, one per parameter; none where it has none
+  std::vector<std::optional<size_t>> scales_;  // of 8-bit numbers, likewise
   std::optional<size_t> token_types_;
   Loaded loaded_;
 };

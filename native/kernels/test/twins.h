@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <cstring>
 #include <iterator>
+#include <new>
 #include <string>
 #include <vector>
 
@@ -38,6 +39,19 @@ void on_every_isa(const Body& body) {
   }
   use(isa());
 }
+
+/** Memory for packed weights. */
+class Aligned {
+ public:
+  explicit Aligned(size_t bytes) : data_(::operator new(bytes, std::align_val_t{64})) {}
+  ~Aligned() { ::operator delete(data_, std::align_val_t{64}); }
+  Aligned(const Aligned&) = delete;
+  Aligned& operator=(const Aligned&) = delete;
+  void* data() const { return data_; }
+
+ private:
+  void* data_;
+};
 
 inline bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
   return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;

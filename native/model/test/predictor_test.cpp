@@ -1,9 +1,7 @@
 #include "model/predictor.h"
 
-#include <cmath>
-
 #include "failure.h"
-#include "files/safetensors.h"
+#include "model/test/worked_model.h"
 #include "test/check.h"
 #include "test/files.h"
 
@@ -11,35 +9,11 @@ using namespace distiltune;
 using distiltune::test::TemporaryFolder;
 using model::Batch;
 using model::Shape;
+using namespace model::test;
 
 namespace {
 
 const Shape worked{8, 4, 1, 2, 4, 6, 2, model::Activation::gelu};
-
-/** Parameter j, element k: 0.3 sin(1.7 k + 0.9 j), and 1 more for the weight of a LayerNorm. */
-void write_worked_model(const std::string& path, const Shape& shape) {
-  const std::vector<model::ParameterInfo> all = model::parameters(shape);
-  std::vector<std::vector<float>> values(all.size());
-  std::vector<files::FloatTensor> tensors;
-  for (size_t j = 0; j < all.size(); ++j) {
-    const bool gain =
-        !all[j].decay && all[j].name.size() > 6 && all[j].name.substr(all[j].name.size() - 6) == "weight";
-    for (int64_t k = 0; k < all[j].count(); ++k)
-      values[j].push_back(static_cast<float>(
-          0.3 * std::sin(1.7 * static_cast<double>(k) + 0.9 * static_cast<double>(j)) + (gain ? 1 : 0)));
-    tensors.push_back({all[j].name, all[j].sizes(), values[j].data()});
-  }
-  files::write_safetensors(path, tensors, {});
-}
-
-std::vector<float> logits(model::Predictor& predictor, const std::vector<int32_t>& ids,
-                          const std::vector<int32_t>& offsets) {
-  const Batch batch{ids.data(), offsets.data(), static_cast<int64_t>(offsets.size()) - 1};
-  model::check(batch, static_cast<int64_t>(ids.size()), predictor.shape());
-  std::vector<float> out(static_cast<size_t>(batch.rows * predictor.shape().labels));
-  predictor.logits(batch, predictor.head(), out.data(), std::atomic<bool>(false));
-  return out;
-}
 
 std::string refusal(const std::vector<int32_t>& ids, const std::vector<int32_t>& offsets, int64_t ids_count) {
   try {
@@ -56,7 +30,7 @@ std::string refusal(const std::vector<int32_t>& ids, const std::vector<int32_t>&
 CASE("the worked example gives Transformers' logits") {
   TemporaryFolder folder;
   write_worked_model(folder / "model.safetensors", worked);
-  model::Predictor predictor(folder / "model.safetensors", worked, 1);
+  model::Predictor predictor = open(folder / "model.safetensors", worked, 1);
   const std::vector<float> got = logits(predictor, {1, 2, 3, 4, 5}, {0, 3, 5});
   // Transformers 4.18 in float64; float32 with values below 2 keeps six digits
   const double want[] = {0.2294237940, -0.1854491520, 0.2883458138, -0.1192667037};
@@ -72,22 +46,41 @@ CASE("a row has the same bits alone and in any company, for any number of thread
     for (int32_t i = 0; i < length; ++i) ids.push_back((7 * i + length) % 50);
     offsets.push_back(offsets.back() + length);
   }
-  model::Predictor one(folder / "model.safetensors", shape, 1), three(folder / "model.safetensors", shape, 3);
-  const std::vector<float> together = logits(one, ids, offsets);
-  CHECK(logits(three, ids, offsets) == together);
-  for (size_t row = 0; row + 1 < offsets.size(); ++row) {
-    const std::vector<float> alone =
-        logits(three, {ids.begin() + offsets[row], ids.begin() + offsets[row + 1]},
-               {0, offsets[row + 1] - offsets[row]});
-    CHECK(std::equal(alone.begin(), alone.end(), together.begin() + static_cast<std::ptrdiff_t>(row) * 3));
+  for (const model::Dtype dtype : {model::Dtype::fp32, model::Dtype::int8}) {
+    model::Predictor one = open(folder / "model.safetensors", shape, 1, dtype),
+                     three = open(folder / "model.safetensors", shape, 3, dtype);
+    const std::vector<float> together = logits(one, ids, offsets);
+    CHECK(logits(three, ids, offsets) == together);
+    for (size_t row = 0; row + 1 < offsets.size(); ++row) {
+      const std::vector<float> alone =
+          logits(three, {ids.begin() + offsets[row], ids.begin() + offsets[row + 1]},
+                 {0, offsets[row + 1] - offsets[row]});
+      CHECK(std::equal(alone.begin(), alone.end(), together.begin() + static_cast<std::ptrdiff_t>(row) * 3));
+    }
   }
+}
+
+CASE("int8 gives nearly the logits of fp32") {
+  const Shape shape{50, 40, 3, 4, 48, 96, 3, model::Activation::gelu};
+  TemporaryFolder folder;
+  write_worked_model(folder / "model.safetensors", shape);
+  std::vector<int32_t> ids;
+  for (int32_t i = 0; i < 37; ++i) ids.push_back(11 * i % 50);
+  model::Predictor exact = open(folder / "model.safetensors", shape, 1),
+                   coarse = open(folder / "model.safetensors", shape, 1, model::Dtype::int8);
+  const std::vector<float> want = logits(exact, ids, {0, 5, 37}), got = logits(coarse, ids, {0, 5, 37});
+  double largest = 0;
+  for (const float each : want) largest = std::fmax(largest, std::fabs(each));
+  CHECK(got != want);
+  // Steps of a 127th at each of 13 products, summing as a walk: 127 / sqrt(13) of them make 3 percent.
+  for (size_t i = 0; i < want.size(); ++i) CHECK_NEAR(got[i], want[i], 0.06 * largest);
 }
 
 CASE("logits are the head over the features, under whatever head is given") {
   const Shape shape{50, 40, 2, 4, 20, 36, 3, model::Activation::gelu};
   TemporaryFolder folder;
   write_worked_model(folder / "model.safetensors", shape);
-  model::Predictor predictor(folder / "model.safetensors", shape, 2);
+  model::Predictor predictor = open(folder / "model.safetensors", shape, 2);
   const int32_t ids[] = {1, 7, 9, 3, 4, 49, 2}, offsets[] = {0, 2, 3, 7};
   const Batch batch{ids, offsets, 3};
   std::vector<float> features(3 * 20), logits(3 * 3);
@@ -148,7 +141,7 @@ CASE("a body without a head is refused with the way to train one") {
   files::write_safetensors(folder / "body.safetensors", body, {});
   std::string code;
   try {
-    model::Predictor(folder / "body.safetensors", worked, 1);
+    open(folder / "body.safetensors", worked, 1);
   } catch (const Failure& failure) {
     code = failure.code;
   }
@@ -158,7 +151,7 @@ CASE("a body without a head is refused with the way to train one") {
 CASE("a cancelled call ends early") {
   TemporaryFolder folder;
   write_worked_model(folder / "model.safetensors", worked);
-  model::Predictor predictor(folder / "model.safetensors", worked, 1);
+  model::Predictor predictor = open(folder / "model.safetensors", worked, 1);
   const int32_t ids[] = {1, 2}, offsets[] = {0, 2};
   float out[2];
   std::string code;

@@ -1,0 +1,51 @@
+#include "int8_ymm.h"
+#include "noinline.h"
+
+namespace distiltune::kernels {
+namespace {
+
+// An instruction takes four or five cycles: eight or more sums at a time keep it busy.
+constexpr int64_t panel_columns = 16;  // two vectors
+constexpr int64_t tile_rows = 6;
+
+template <int rows>
+DISTILTUNE_NOINLINE void tile(const uint8_t* a, int64_t a_stride, const int8_t* packed, int64_t depth,
+                              const Int8Scales& scales, int64_t row, int64_t column, float* y,
+                              int64_t y_stride, int64_t columns) {
+  __m256i total[rows][2];
+  for (int r = 0; r < rows; ++r) total[r][0] = total[r][1] = _mm256_setzero_si256();
+  const auto* w = reinterpret_cast<const __m256i*>(packed);
+  for (int64_t p = 0; p < depth; p += 4, w += 2) {
+    const __m256i right[2] = {_mm256_loadu_si256(w), _mm256_loadu_si256(w + 1)};
+    for (int r = 0; r < rows; ++r) {
+      const __m256i left = four_bytes(a + r * a_stride + p);
+      total[r][0] = _mm256_dpbusd_avx_epi32(total[r][0], left, right[0]);
+      total[r][1] = _mm256_dpbusd_avx_epi32(total[r][1], left, right[1]);
+    }
+  }
+  for (int r = 0; r < rows; ++r) {
+    for (int v = 0; v < 2 && 8 * v < columns; ++v)
+      store(total[r][v], scales, row + r, column + 8 * v, y + r * y_stride + 8 * v, columns - 8 * v);
+  }
+}
+
+void multiply(const uint8_t* a, int64_t a_stride, const int8_t* packed, const Int8Scales& scales, float* y,
+              int64_t y_stride, int64_t rows, int64_t columns, int64_t depth) {
+  constexpr decltype(&tile<1>) tiles[tile_rows] = {tile<1>, tile<2>, tile<3>, tile<4>, tile<5>, tile<6>};
+  for (int64_t j = 0; j < columns; j += panel_columns) {
+    for (int64_t r = 0; r < rows;) {
+      const int64_t left = rows - r;
+      const int64_t height = left <= tile_rows ? left : left < 2 * tile_rows ? (left + 1) / 2 : tile_rows;
+      tiles[height - 1](a + r * a_stride, a_stride, packed + j * depth, depth, scales, r, j,
+                        y + r * y_stride + j, y_stride, columns - j);
+      r += height;
+    }
+  }
+}
+
+}  // namespace
+
+extern const InnerInt8 inner_int8_avx_vnni;
+const InnerInt8 inner_int8_avx_vnni = {Int8Isa::avx_vnni, panel_columns, multiply};
+
+}  // namespace distiltune::kernels
