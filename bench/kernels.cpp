@@ -6,11 +6,9 @@
 // do in a step.
 
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
-#include <numeric>
 #include <string>
 #include <vector>
 
@@ -22,17 +20,12 @@
 #include "kernels/layer_norm.h"
 #include "kernels/random.h"
 
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
+#include "peaks.h"
 
 using namespace distiltune::kernels;
+using distiltune::bench::now;
 
 namespace {
-
-double now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 template <typename Call>
 double median_seconds(int rounds, const Call& call) {
@@ -52,50 +45,6 @@ std::vector<float> values(int64_t n, float deviation = 1) {
   Generator generator(n);
   normal(generator, deviation, result.data(), n);
   return result;
-}
-
-#if defined(__x86_64__)
-// 24 sums that depend on nothing but themselves, as many as a tile of the product has.
-#define PEAK(name, isa, Vec, set, fma, lanes)                                                             \
-  __attribute__((target(isa), noinline)) double name(int64_t steps, float* sink) {                        \
-    Vec a = set(0.999f), b = set(1e-3f);                                                                  \
-    Vec s0 = b, s1 = b, s2 = b, s3 = b, s4 = b, s5 = b, s6 = b, s7 = b, s8 = b, s9 = b, s10 = b, s11 = b; \
-    for (int64_t i = 0; i < steps; ++i) {                                                                 \
-      s0 = fma(s0, a, b), s1 = fma(s1, a, b), s2 = fma(s2, a, b), s3 = fma(s3, a, b);                     \
-      s4 = fma(s4, a, b), s5 = fma(s5, a, b), s6 = fma(s6, a, b), s7 = fma(s7, a, b);                     \
-      s8 = fma(s8, a, b), s9 = fma(s9, a, b), s10 = fma(s10, a, b), s11 = fma(s11, a, b);                 \
-      __asm__ volatile(""                                                                                 \
-                       : "+x"(s0), "+x"(s1), "+x"(s2), "+x"(s3), "+x"(s4), "+x"(s5), "+x"(s6), "+x"(s7),  \
-                         "+x"(s8), "+x"(s9), "+x"(s10), "+x"(s11));                                       \
-    }                                                                                                     \
-    s0 = s0 + s1 + s2 + s3 + s4 + s5 + s6 + s7 + s8 + s9 + s10 + s11;                                     \
-    *sink = s0[0];                                                                                        \
-    return 2.0 * lanes * 12 * steps;                                                                      \
-  }
-PEAK(peak512, "avx512f", __m512, _mm512_set1_ps, _mm512_fmadd_ps, 16)
-PEAK(peak256, "avx2,fma", __m256, _mm256_set1_ps, _mm256_fmadd_ps, 8)
-#endif
-
-/** Multiplications and additions per second, in 1e9, with operands in registers alone. */
-double register_peak(ThreadPool& pool) {
-#if defined(__x86_64__)
-  if (isa() == Isa::scalar) return 0;
-  const int64_t steps = 1 << 18;
-  const int tasks = 8 * pool.threads();
-  std::vector<float> sinks(tasks);
-  std::vector<double> operations(tasks);
-  double best = 0;
-  for (int round = 0; round < 20; ++round) {
-    const double start = now();
-    pool.run(tasks, [&](int64_t task) {
-      operations[task] = isa() == Isa::avx512 ? peak512(steps, &sinks[task]) : peak256(steps, &sinks[task]);
-    });
-    best = std::max(best, std::accumulate(operations.begin(), operations.end(), 0.0) / (now() - start));
-  }
-  return best / 1e9;
-#else
-  return 0;
-#endif
 }
 
 std::string machine() {
@@ -218,7 +167,7 @@ void optimizer(ThreadPool& pool, int rounds) {
 int main(int arguments, char** argument) {
   ThreadPool pool(arguments > 1 ? std::atoi(argument[1]) : 0);
   const int rounds = arguments > 2 ? std::atoi(argument[2]) : 51;
-  const double before = register_peak(pool);
+  const double before = distiltune::bench::rate_of(pool, distiltune::bench::loops().fp32);
   std::printf("%s, %d threads, %s; register peak %.1f GFLOP/s; median of %d\n\n", machine().c_str(),
               pool.threads(), name(isa()), before, rounds);
   std::printf(
@@ -233,7 +182,7 @@ int main(int arguments, char** argument) {
   loops(pool, rounds, 12, 32);
   loops(pool, rounds, 12, 64);
   optimizer(pool, std::min(rounds, 11));
-  const double after = register_peak(pool);
+  const double after = distiltune::bench::rate_of(pool, distiltune::bench::loops().fp32);
   std::printf(
       "\nregister peak afterwards %.1f GFLOP/s%s\n", after,
       after < 0.9 * before || after > 1.1 * before ? ": the machine was not quiet, measure again" : "");

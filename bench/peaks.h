@@ -1,0 +1,141 @@
+#pragma once
+// What the registers and the memory of this machine allow, for bench/kernels.cpp and bench/machine.cpp: the ceilings that
+// rates are held against. All figures are the best of several short rounds, since anything else that runs takes away from them.
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <cstring>
+#include <vector>
+
+#include "kernels/cpu_features.h"
+#include "kernels/thread_pool.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+namespace distiltune::bench {
+
+inline double now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+#if defined(__x86_64__)
+// 12 sums that depend on nothing but themselves, as many as a tile of the product has under AVX2, enough to hide
+// the latency of two units. `Vec` is what sums are made of, `a` and `b` what is multiplied.
+#define DISTILTUNE_PEAK(name, isa, Vec, step, start, operations_of_a_step)                                \
+  __attribute__((target(isa), noinline)) inline double name(int64_t steps, float* sink) {                 \
+    Vec s0 = start, s1 = s0, s2 = s0, s3 = s0, s4 = s0, s5 = s0, s6 = s0, s7 = s0, s8 = s0, s9 = s0,      \
+        s10 = s0, s11 = s0;                                                                               \
+    Vec a = start, b = start;                                                                             \
+    __asm__ volatile("" : "+x"(a), "+x"(b));                                                              \
+    for (int64_t i = 0; i < steps; ++i) {                                                                 \
+      s0 = step(s0, a, b), s1 = step(s1, a, b), s2 = step(s2, a, b), s3 = step(s3, a, b);                 \
+      s4 = step(s4, a, b), s5 = step(s5, a, b), s6 = step(s6, a, b), s7 = step(s7, a, b);                 \
+      s8 = step(s8, a, b), s9 = step(s9, a, b), s10 = step(s10, a, b), s11 = step(s11, a, b);             \
+      __asm__ volatile(""                                                                                 \
+                       : "+x"(s0), "+x"(s1), "+x"(s2), "+x"(s3), "+x"(s4), "+x"(s5), "+x"(s6), "+x"(s7),  \
+                         "+x"(s8), "+x"(s9), "+x"(s10), "+x"(s11));                                       \
+    }                                                                                                     \
+    for (Vec s : {s1, s2, s3, s4, s5, s6, s7, s8, s9, s10, s11}) s0 = s0 + s;                             \
+    std::memcpy(sink, &s0, sizeof *sink);                                                                 \
+    return static_cast<double>(operations_of_a_step) * 12 * static_cast<double>(steps);                   \
+  }
+#define DISTILTUNE_FMA512(s, a, b) _mm512_fmadd_ps(s, a, b)
+#define DISTILTUNE_FMA256(s, a, b) _mm256_fmadd_ps(s, a, b)
+#define DISTILTUNE_BF16(s, a, b) _mm512_dpbf16_ps(s, (__m512bh)(a), (__m512bh)(b))
+#define DISTILTUNE_VNNI(s, a, b) _mm512_dpbusd_epi32(s, a, b)
+// Without VNNI eight bits are multiplied into sixteen, added by pairs, widened and added. The compiler may not see
+// that every step has the same product.
+#define DISTILTUNE_MADDUBS(s, a, b)                                                                       \
+  ({                                                                                                      \
+    __m256i left = a;                                                                                     \
+    __asm__ volatile("" : "+x"(left));                                                                    \
+    _mm256_add_epi32(s, _mm256_madd_epi16(_mm256_maddubs_epi16(left, b), _mm256_set1_epi16(1)));          \
+  })
+DISTILTUNE_PEAK(peak_fp32_512, "avx512f", __m512, DISTILTUNE_FMA512, _mm512_set1_ps(0.5f), 2 * 16)
+DISTILTUNE_PEAK(peak_fp32_256, "avx2,fma", __m256, DISTILTUNE_FMA256, _mm256_set1_ps(0.5f), 2 * 8)
+DISTILTUNE_PEAK(peak_bf16_512, "avx512f,avx512bf16", __m512, DISTILTUNE_BF16, _mm512_setzero_ps(), 2 * 32)
+DISTILTUNE_PEAK(peak_int8_512, "avx512f,avx512vnni", __m512i, DISTILTUNE_VNNI, _mm512_setzero_si512(), 2 * 64)
+DISTILTUNE_PEAK(peak_int8_256, "avx2", __m256i, DISTILTUNE_MADDUBS, _mm256_setzero_si256(), 2 * 32)
+#endif
+
+using Loop = double (*)(int64_t steps, float* sink);
+
+/** Operations per second of a loop on all threads, in 1e9; 0 without a loop. */
+inline double rate_of(kernels::ThreadPool& pool, Loop loop) {
+  if (!loop) return 0;
+  const int64_t steps = 1 << 17;
+  const int tasks = 8 * pool.threads();
+  std::vector<float> sinks(tasks);
+  std::vector<double> operations(tasks);
+  double best = 0;
+  for (int round = 0; round < 12; ++round) {
+    const double start = now();
+    pool.run(tasks, [&](int64_t task) { operations[task] = loop(steps, &sinks[task]); });
+    double total = 0;
+    for (const double each : operations) total += each;
+    best = std::max(best, total / (now() - start));
+  }
+  return best / 1e9;
+}
+
+/** Loops of this machine; null where it has no such instructions. */
+struct Loops {
+  Loop fp32 = nullptr, bf16 = nullptr, int8 = nullptr;
+};
+
+inline Loops loops() {
+  Loops found;
+#if defined(__x86_64__)
+  const bool avx512 = kernels::isa() == kernels::Isa::avx512;
+  if (kernels::isa() == kernels::Isa::scalar) return found;
+  found.fp32 = avx512 ? peak_fp32_512 : peak_fp32_256;
+  if (avx512 && __builtin_cpu_supports("avx512bf16")) found.bf16 = peak_bf16_512;
+  found.int8 = avx512 && __builtin_cpu_supports("avx512vnni") ? peak_int8_512 : peak_int8_256;
+#endif
+  return found;
+}
+
+/** GB/s over 256 MiB a thread, far beyond any cache: reading alone, and reading one half while writing the other. */
+struct MemoryRates {
+  double read, copy;
+};
+
+inline MemoryRates memory_rates(kernels::ThreadPool& pool) {
+  const int64_t part = int64_t{64} << 18, parts = 4 * pool.threads();  // 64 MiB a task
+  std::vector<uint64_t> memory(static_cast<size_t>(part / 2 * parts), 1);
+  const int64_t words = part / 2;
+  std::vector<uint64_t> sums(parts);
+  const auto best = [&](const auto& task, double bytes) {
+    double rate = 0;
+    for (int round = 0; round < 4; ++round) {
+      const double start = now();
+      pool.run(parts, task);
+      rate = std::max(rate, bytes / (now() - start));
+    }
+    return rate / 1e9;
+  };
+  const double bytes = 8.0 * static_cast<double>(words * parts);
+  const double read = best(
+      [&](int64_t task) {
+        uint64_t lanes[16] = {};
+        const uint64_t* from = memory.data() + task * words;
+        for (int64_t at = 0; at + 16 <= words; at += 16) {
+          for (int lane = 0; lane < 16; ++lane) lanes[lane] += from[at + lane];
+        }
+        uint64_t sum = 0;
+        for (const uint64_t lane : lanes) sum += lane;
+        sums[task] = sum;
+      },
+      bytes);
+  const double copy = best(
+      [&](int64_t task) {
+        uint64_t* from = memory.data() + task * words;
+        std::memcpy(from + words / 2, from, static_cast<size_t>(words / 2) * 8);
+      },
+      bytes);
+  return {read, copy};
+}
+
+}  // namespace distiltune::bench
