@@ -3,7 +3,7 @@
 python transformers_trainer.py OPTIONS.json
     { model, train, warmUp, arguments }: `arguments` go into TrainingArguments, whose defaults hold otherwise
 
-A turn is { seconds, tokens, lengths } of its steps: tokens without padding, lengths of the rows. The last words tell of memory and versions.
+A turn is { seconds, tokens } of its steps, tokens without padding. The last words tell of memory and versions.
 """
 
 import csv
@@ -30,19 +30,19 @@ def say(value):
 
 
 class Collator(DataCollatorWithPadding):
-    """Pads as Trainer does by default, and remembers how long the rows were: batch n is that of step n."""
+    """Pads as Trainer does by default, and remembers how many tokens there were: batch n is that of step n."""
 
-    batches = []
+    tokens = []
 
     def __call__(self, features):
-        self.batches.append([len(each["input_ids"]) for each in features])
+        self.tokens.append(sum(len(each["input_ids"]) for each in features))
         return super().__call__(features)
 
 
 class InTurns(TrainerCallback):
-    def __init__(self, warm_up, batches):
+    def __init__(self, warm_up, tokens):
         self.left = warm_up
-        self.batches = batches
+        self.tokens = tokens
         self.first = 0
         self.seconds = []
         self.started = time.perf_counter()
@@ -51,8 +51,7 @@ class InTurns(TrainerCallback):
         self.seconds.append(time.perf_counter() - self.started)
         self.left -= 1
         if self.left == 0:
-            lengths = self.batches[self.first : state.global_step]
-            say({"seconds": self.seconds, "tokens": [sum(each) for each in lengths], "lengths": lengths})
+            say({"seconds": self.seconds, "tokens": self.tokens[self.first : state.global_step]})
             line = sys.stdin.readline()
             if not line:
                 control.should_training_stop = True
@@ -84,7 +83,7 @@ def main():
         )
         Trainer(
             model=model, args=arguments, train_dataset=encoded, data_collator=collator,
-            callbacks=[InTurns(options["warmUp"], collator.batches)],
+            callbacks=[InTurns(options["warmUp"], collator.tokens)],
         ).train()
     say({
         "peakRssBytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
