@@ -5,6 +5,8 @@ import { cpus, loadavg } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+import { libtorchDefinitions } from '../dist/runtime/build.js';
+import { resolveLibtorch } from '../dist/runtime/libtorch.js';
 import { findCMake } from '../dist/runtime/toolchain.js';
 import { Turns } from './turns.mjs';
 
@@ -27,7 +29,8 @@ export async function benchProgram(name) {
 	const folder = join(root, 'build-cmake', 'bench');
 	const cmake = await findCMake(() => {});
 	const quiet = { stdio: ['ignore', 'ignore', 'inherit'] };
-	execFileSync(cmake, ['-S', root, '-B', folder, '-DDISTILTUNE_BENCH=ON', '-DCMAKE_BUILD_TYPE=Release'], quiet);
+	const definitions = ['DISTILTUNE_BENCH=ON', 'CMAKE_BUILD_TYPE=Release', ...libtorchDefinitions(resolveLibtorch())].map((each) => `-D${each}`);
+	execFileSync(cmake, ['-S', root, '-B', folder, ...definitions], quiet);
 	execFileSync(cmake, ['--build', folder, '--parallel', '--target', name], quiet);
 	return join(folder, name);
 }
@@ -37,9 +40,9 @@ export class Ceilings {
 	#probe;
 	rounds = [];
 
-	static async start() {
+	static async start(threads = 0) {
 		const ceilings = new Ceilings();
-		ceilings.#probe = new Turns(await benchProgram('bench_machine'), []);
+		ceilings.#probe = new Turns(await benchProgram('bench_machine'), [String(threads)]);
 		return ceilings;
 	}
 

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdint>
 #include <cstring>
+#include <ctime>
 #include <vector>
 
 #include "kernels/cpu_features.h"
@@ -19,6 +20,20 @@ namespace distiltune::bench {
 inline double now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
+
+/** Seconds this thread has had of a processor: what is left of a measurement on one thread where others work beside it. */
+inline double thread_now() {
+#if defined(__linux__)
+  timespec time;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
+#else
+  return now();
+#endif
+}
+
+/** One thread is measured by its own time, several by the clock on the wall. */
+inline double now(const kernels::ThreadPool& pool) { return pool.threads() == 1 ? thread_now() : now(); }
 
 #if defined(__x86_64__)
 // 12 sums that depend on nothing but themselves, as many as a tile of the product has under AVX2, enough to hide
@@ -71,11 +86,11 @@ inline double rate_of(kernels::ThreadPool& pool, Loop loop) {
   std::vector<double> operations(tasks);
   double best = 0;
   for (int round = 0; round < 12; ++round) {
-    const double start = now();
+    const double start = now(pool);
     pool.run(tasks, [&](int64_t task) { operations[task] = loop(steps, &sinks[task]); });
     double total = 0;
     for (const double each : operations) total += each;
-    best = std::max(best, total / (now() - start));
+    best = std::max(best, total / (now(pool) - start));
   }
   return best / 1e9;
 }
@@ -110,9 +125,9 @@ inline MemoryRates memory_rates(kernels::ThreadPool& pool) {
   const auto best = [&](const auto& task, double bytes) {
     double rate = 0;
     for (int round = 0; round < 4; ++round) {
-      const double start = now();
+      const double start = now(pool);
       pool.run(parts, task);
-      rate = std::max(rate, bytes / (now() - start));
+      rate = std::max(rate, bytes / (now(pool) - start));
     }
     return rate / 1e9;
   };
