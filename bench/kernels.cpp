@@ -28,13 +28,13 @@ using distiltune::bench::now;
 namespace {
 
 template <typename Call>
-double median_seconds(int rounds, const Call& call) {
+double median_seconds(const ThreadPool& pool, int rounds, const Call& call) {
   call(0);
   std::vector<double> times;
   for (int round = 0; round < rounds; ++round) {
-    const double start = now();
+    const double start = now(pool);
     call(round);
-    times.push_back(now() - start);
+    times.push_back(now(pool) - start);
   }
   std::nth_element(times.begin(), times.begin() + times.size() / 2, times.end());
   return times[times.size() / 2];
@@ -63,15 +63,15 @@ void products(ThreadPool& pool, int rounds, int64_t m, int64_t n, int64_t k, dou
   std::vector<PackedLinear> packed;
   for (int i = 0; i < copies; ++i) packed.emplace_back(w.data() + i * n * k, bias.data(), n, k);
   const auto weight = [&](int round) { return round % copies * n * k; };
-  const double forward = median_seconds(rounds, [&](int round) {
+  const double forward = median_seconds(pool, rounds, [&](int round) {
     linear(pool, x.data(), k, w.data() + weight(round), bias.data(), y.data(), n, m, n, k);
   });
   const double prepacked = median_seconds(
-      rounds, [&](int round) { packed[round % copies].apply(pool, x.data(), k, y.data(), n, m); });
-  const double input = median_seconds(rounds, [&](int round) {
+      pool, rounds, [&](int round) { packed[round % copies].apply(pool, x.data(), k, y.data(), n, m); });
+  const double input = median_seconds(pool, rounds, [&](int round) {
     linear_backward_input(pool, dy.data(), n, w.data() + weight(round), dx.data(), k, m, n, k, false);
   });
-  const double gradient = median_seconds(rounds, [&](int round) {
+  const double gradient = median_seconds(pool, rounds, [&](int round) {
     linear_backward_weight(pool, dy.data(), n, x.data(), k, dw.data() + weight(round), db.data(), m, n, k);
   });
   std::printf("m %4ld  n %4ld  k %4ld ", static_cast<long>(m), static_cast<long>(n), static_cast<long>(k));
@@ -106,13 +106,13 @@ void loops(ThreadPool& pool, int rounds, int64_t heads, int64_t head_dim) {
   for (const Dropout& dropout : {none, tenth}) {
     const std::string suffix = dropout.p > 0 ? ", dropout 0.1" : "";
     print(("attention" + suffix + " (elements: scores)").c_str(),
-          median_seconds(rounds,
+          median_seconds(pool, rounds,
                          [&](int) {
                            attention(pool, shape, q, 3 * dim, k, v, 3 * dim, dropout, out.data(), lse.data());
                          }),
           scores);
     print(("attention backward" + suffix).c_str(),
-          median_seconds(rounds,
+          median_seconds(pool, rounds,
                          [&](int) {
                            attention_backward(pool, shape, q, 3 * dim, k, v, 3 * dim, dropout, out.data(),
                                               lse.data(), dout.data(), dqkv.data(), dqkv.data() + dim,
@@ -121,15 +121,15 @@ void loops(ThreadPool& pool, int rounds, int64_t heads, int64_t head_dim) {
           scores);
   }
   print("gelu",
-        median_seconds(rounds, [&](int) { gelu(pool, wide.data(), wide_out.data(), tokens * hidden); }),
+        median_seconds(pool, rounds, [&](int) { gelu(pool, wide.data(), wide_out.data(), tokens * hidden); }),
         tokens * hidden);
   print("gelu backward",
         median_seconds(
-            rounds,
+            pool, rounds,
             [&](int) { gelu_backward(pool, wide.data(), wide.data(), wide_out.data(), tokens * hidden); }),
         tokens * hidden);
   print("dropout + residual + layer norm",
-        median_seconds(rounds,
+        median_seconds(pool, rounds,
                        [&](int) {
                          dropout_add_layer_norm(pool, dout.data(), tenth, out.data(), gamma.data(),
                                                 beta.data(), sum.data(), mean.data(), rstd.data(), out.data(),
@@ -137,7 +137,7 @@ void loops(ThreadPool& pool, int rounds, int64_t heads, int64_t head_dim) {
                        }),
         tokens * dim);
   print("layer norm backward",
-        median_seconds(rounds,
+        median_seconds(pool, rounds,
                        [&](int) {
                          layer_norm_backward(pool, dout.data(), sum.data(), mean.data(), rstd.data(),
                                              gamma.data(), out.data(), dgamma.data(), dbeta.data(), tokens,
@@ -146,7 +146,7 @@ void loops(ThreadPool& pool, int rounds, int64_t heads, int64_t head_dim) {
         tokens * dim);
   print("dropout 0.1",
         median_seconds(
-            rounds, [&](int) { apply_dropout(pool, wide.data(), tenth, wide_out.data(), tokens * hidden); }),
+            pool, rounds, [&](int) { apply_dropout(pool, wide.data(), tenth, wide_out.data(), tokens * hidden); }),
         tokens * hidden);
 }
 
@@ -157,9 +157,9 @@ void optimizer(ThreadPool& pool, int rounds) {
   std::printf("\n10 Mi parameters\n");
   print(
       "adamw",
-      median_seconds(rounds, [&](int) { adamw(pool, step, p.data(), m.data(), v.data(), g.data(), count); }),
+      median_seconds(pool, rounds, [&](int) { adamw(pool, step, p.data(), m.data(), v.data(), g.data(), count); }),
       count);
-  print("sum of squares", median_seconds(rounds, [&](int) { sum_of_squares(pool, g.data(), count); }), count);
+  print("sum of squares", median_seconds(pool, rounds, [&](int) { sum_of_squares(pool, g.data(), count); }), count);
 }
 
 }  // namespace
