@@ -83,8 +83,12 @@ class TimedOps final : public Ops {
     timed("AdamW", [&] { ops_.adamw(step, parameter, moment1, moment2, gradient); });
   }
   void adamw(const AdamWStep& step, View parameter, View moment1, View moment2,
-             const WordGradient& gradient) override {
-    timed("AdamW, word table", [&] { ops_.adamw(step, parameter, moment1, moment2, gradient); });
+             const WordGradient& gradient, LateRows& late) override {
+    timed("AdamW, word table", [&] { ops_.adamw(step, parameter, moment1, moment2, gradient, late); });
+  }
+  void level(View parameter, View moment1, View moment2, const std::vector<int32_t>* ids,
+             LateRows& late) override {
+    timed("AdamW, word table", [&] { ops_.level(parameter, moment1, moment2, ids, late); });
   }
 
  private:

@@ -83,6 +83,9 @@ struct Inner {
   /** gradient may be null: zeros. */
   void (*adamw)(const AdamWScalars& scalars, float* parameter, float* moment1, float* moment2,
                 const float* gradient, int64_t n);
+  /** `count` updates without a gradient, one after another: the bits of as many calls of adamw. */
+  void (*adamw_late)(const AdamWScalars* scalars, int64_t count, float* parameter, float* moment1,
+                     float* moment2, int64_t n);
   double (*sum_of_squares)(const float* values, int64_t n);
 };
 

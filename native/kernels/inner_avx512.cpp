@@ -27,6 +27,7 @@ const Inner inner_avx512 = {
     layer_norm,
     layer_norm_backward,
     adamw,
+    adamw_late,
     sum_of_squares,
 };
 

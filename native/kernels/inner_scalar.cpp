@@ -20,6 +20,7 @@ const Inner inner_scalar = {
     scalar::layer_norm,
     scalar::layer_norm_backward,
     scalar::adamw,
+    scalar::adamw_late,
     scalar::sum_of_squares,
 };
 

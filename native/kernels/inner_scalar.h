@@ -25,6 +25,8 @@ void layer_norm_backward(const float* dy, const float* sum, float mean, float rs
                          float* dsum, float* dgamma, float* dbeta, int64_t dim);
 void adamw(const AdamWScalars& scalars, float* parameter, float* moment1, float* moment2,
            const float* gradient, int64_t n);
+void adamw_late(const AdamWScalars* scalars, int64_t count, float* parameter, float* moment1, float* moment2,
+                int64_t n);
 double sum_of_squares(const float* values, int64_t n);
 
 }  // namespace distiltune::kernels::scalar

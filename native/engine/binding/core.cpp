@@ -103,8 +103,9 @@ node::Jobs::Finish logits(Core& core, const OwnedBatch& batch, const Cancelled& 
 }
 
 node::Jobs::Finish parameter(Core& core, const std::string& name) {
-  return node::finish_with<Napi::Float32Array>(
-      copy_of(core.training.parameters().views()[index_of(core, name)]));
+  const size_t index = index_of(core, name);
+  if (index == 0) core.training.level();
+  return node::finish_with<Napi::Float32Array>(copy_of(core.training.parameters().views()[index]));
 }
 
 node::Jobs::Finish gradient(Core& core, const std::string& name) {
@@ -117,6 +118,7 @@ node::Jobs::Finish gradient(Core& core, const std::string& name) {
 
 node::Jobs::Finish moments(Core& core, const std::string& name) {
   const size_t index = index_of(core, name);
+  if (index == 0) core.training.level();
   const auto of = [&](const ParameterStore& store) {
     return node::finish_with<Napi::Float32Array>(copy_or_zeros(store.views()[index], core.infos[index]));
   };

@@ -199,13 +199,15 @@ class AtenOps final : public Ops {
     update(step, wrap(parameter), wrap(moment1), wrap(moment2), wrap(gradient));
   }
 
-  void adamw(const AdamWStep& step, View parameter, View moment1, View moment2,
-             const WordGradient& gradient) override {
+  void adamw(const AdamWStep& step, View parameter, View moment1, View moment2, const WordGradient& gradient,
+             LateRows&) override {
     Tensor dense = at::zeros_like(wrap(parameter));
     dense.index_copy_(0, wrap_indices(gradient.rows.ids.data(), gradient.rows.ids.size()),
                       wrap(values(gradient, parameter.cols)));
     update(step, wrap(parameter), wrap(moment1), wrap(moment2), dense);
   }
+
+  void level(View, View, View, const std::vector<int32_t>*, LateRows&) override {}  // no row is ever late
 
  private:
   /** One row of the batch as attention sees it: matrices (heads, queries or keys, dim / heads) in place. */

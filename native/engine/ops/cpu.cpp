@@ -108,10 +108,20 @@ class CpuOps final : public Ops {
                    parameter.count());
   }
 
-  void adamw(const AdamWStep& step, View parameter, View moment1, View moment2,
-             const WordGradient& gradient) override {
+  void adamw(const AdamWStep& step, View parameter, View moment1, View moment2, const WordGradient& gradient,
+             LateRows& late) override {
     kernels::adamw_rows(pool_, step, parameter.f32(), moment1.f32(), moment2.f32(), gradient.rows,
-                        parameter.rows, parameter.cols);
+                        parameter.rows, parameter.cols, late);
+  }
+
+  void level(View parameter, View moment1, View moment2, const std::vector<int32_t>* ids,
+             LateRows& late) override {
+    if (ids) {
+      kernels::level_rows(pool_, parameter.f32(), moment1.f32(), moment2.f32(), *ids, parameter.cols, late);
+    } else {
+      kernels::level_rows(pool_, parameter.f32(), moment1.f32(), moment2.f32(), parameter.rows,
+                          parameter.cols, late);
+    }
   }
 
  private:
