@@ -159,13 +159,13 @@ void multiply(const float* a, int64_t a_row, int64_t a_column, const float* pack
 }
 
 void multiply_packed(const float* left, const float* packed, float* c, int64_t c_stride, int64_t rows,
-                     int64_t columns, int64_t depth) {
+                     int64_t columns, int64_t depth, Store how) {
   for (int64_t j = 0; j < columns; j += panel_columns) {
     const int64_t panel = smaller(panel_columns, columns - j), vectors = (panel + width - 1) / width;
     for (int64_t r = 0; r < rows; r += tile_rows)
-      tile_of(smaller(tile_rows, rows - r), vectors)(left + r * depth, 1, tile_rows, packed + j * depth,
-                                                     c + r * c_stride + j, c_stride, depth,
-                                                     panel - (vectors - 1) * width, true, nullptr);
+      tile_of(smaller(tile_rows, rows - r), vectors)(
+          left + r * depth, 1, tile_rows, packed + j * depth, c + r * c_stride + j, c_stride, depth,
+          panel - (vectors - 1) * width, how == Store::accumulate, nullptr);
   }
 }
 

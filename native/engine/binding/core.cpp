@@ -110,7 +110,8 @@ node::Jobs::Finish parameter(Core& core, const std::string& name) {
 
 node::Jobs::Finish gradient(Core& core, const std::string& name) {
   const size_t index = index_of(core, name);
-  const View view = core.training.other_gradients().views()[index];
+  const bool pending = core.training.counters().pending > 0;
+  const View view = pending ? core.training.other_gradients().views()[index] : View{};
   return node::finish_with<Napi::Float32Array>(
       index == 0 ? dense(core.training.word_gradient().rows, core.infos[index])
                  : copy_or_zeros(view, core.infos[index]));

@@ -55,7 +55,7 @@ class Training {
   ParameterStore& parameters() { return parameters_; }
   ParameterStore& moments1() { return moments1_; }
   ParameterStore& moments2() { return moments2_; }
-  /** Pending ones; the other store has no word table. */
+  /** Pending ones, where any are; the other store has no word table. */
   WordGradient& word_gradient() { return gradients_.word_embeddings; }
   ParameterStore& other_gradients() { return other_gradients_; }
   Counters& counters() { return counters_; }
@@ -89,6 +89,9 @@ class Training {
   auto or_clear(Body body);
   /** Brings the words of a batch up to date. */
   void level(const Batch& batch);
+  /** accumulate(); where `measure`, gradients_.squares is that of all that is pending. */
+  std::vector<double> add(const std::vector<LabelledBatch>& batches, double divisor, bool measure,
+                          const Cancelled& cancelled);
   void clear_gradients();
   double gradient_norm();
   void update(double learning_rate, double gradient_scale);
