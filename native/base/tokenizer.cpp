@@ -87,14 +87,22 @@ text::EncodeOptions options_of(Napi::Object object) {
   return options;
 }
 
-text::Encoding encode_all(const text::Tokenizer& tokenizer, const Texts& texts,
+/** A tokenizer and what each of its two threads has learned: the calling one, and the one of jobs. */
+struct Opened {
+  explicit Opened(const text::TokenizerSpec& spec) : tokenizer(spec) {}
+
+  const text::Tokenizer tokenizer;
+  text::WordCache here, of_jobs;
+};
+
+text::Encoding encode_all(const text::Tokenizer& tokenizer, text::WordCache& cache, const Texts& texts,
                           const text::EncodeOptions& options, const node::Cancelled* cancelled) {
   text::Encoding encoding;
   size_t start = 0;
   for (const size_t end : texts.ends) {
     if (cancelled && *cancelled)
       throw Failure("CANCELLED", "Encoding was cancelled: its environment is going away");
-    tokenizer.encode(std::u16string_view(texts.units).substr(start, end - start), options, encoding);
+    tokenizer.encode(std::u16string_view(texts.units).substr(start, end - start), options, encoding, cache);
     start = end;
   }
   return encoding;
@@ -124,9 +132,7 @@ Napi::Value to_javascript(Napi::Env env, const text::Encoding& encoding, bool sp
 class Tokenizer : public Napi::ObjectWrap<Tokenizer> {
  public:
   explicit Tokenizer(const Napi::CallbackInfo& info) : ObjectWrap(info) {
-    node::guard(info.Env(), [&] {
-      tokenizer_ = std::make_shared<const text::Tokenizer>(spec_of(info[0].As<Napi::Object>()));
-    });
+    node::guard(info.Env(), [&] { opened_ = std::make_shared<Opened>(spec_of(info[0].As<Napi::Object>())); });
   }
 
   static Napi::Function define(Napi::Env env) {
@@ -139,9 +145,10 @@ class Tokenizer : public Napi::ObjectWrap<Tokenizer> {
  private:
   Napi::Value encode_sync(const Napi::CallbackInfo& info) {
     return node::guard(info.Env(), [&] {
-      const auto tokenizer = open_tokenizer();
+      const auto opened = open_tokenizer();
       const text::EncodeOptions options = options_of(info[1].As<Napi::Object>());
-      return to_javascript(info.Env(), encode_all(*tokenizer, texts_of(info[0]), options, nullptr),
+      return to_javascript(info.Env(),
+                           encode_all(opened->tokenizer, opened->here, texts_of(info[0]), options, nullptr),
                            options.spans);
     });
   }
@@ -149,14 +156,14 @@ class Tokenizer : public Napi::ObjectWrap<Tokenizer> {
   Napi::Value encode(const Napi::CallbackInfo& info) {
     const Napi::Env env = info.Env();
     try {
-      auto tokenizer = open_tokenizer();
+      auto opened = open_tokenizer();
       auto texts = std::make_shared<const Texts>(texts_of(info[0]));
       const text::EncodeOptions options = options_of(info[1].As<Napi::Object>());
       return jobs(env).queue(env,
-                             [tokenizer = std::move(tokenizer), texts = std::move(texts),
+                             [opened = std::move(opened), texts = std::move(texts),
                               options](const node::Cancelled& cancelled) -> node::Jobs::Finish {
-                               auto encoding = std::make_shared<const text::Encoding>(
-                                   encode_all(*tokenizer, *texts, options, &cancelled));
+                               auto encoding = std::make_shared<const text::Encoding>(encode_all(
+                                   opened->tokenizer, opened->of_jobs, *texts, options, &cancelled));
                                return [encoding = std::move(encoding), options](Napi::Env env) {
                                  return to_javascript(env, *encoding, options.spans);
                                };
@@ -166,16 +173,16 @@ class Tokenizer : public Napi::ObjectWrap<Tokenizer> {
     }
   }
 
-  void close(const Napi::CallbackInfo&) { tokenizer_.reset(); }
+  void close(const Napi::CallbackInfo&) { opened_.reset(); }
 
-  std::shared_ptr<const text::Tokenizer> open_tokenizer() const {
-    if (!tokenizer_)
+  std::shared_ptr<Opened> open_tokenizer() const {
+    if (!opened_)
       throw Failure("TOKENIZER_CLOSED", "Expected an open tokenizer, this one has been disposed",
                     "Load it again");
-    return tokenizer_;
+    return opened_;
   }
 
-  std::shared_ptr<const text::Tokenizer> tokenizer_;  // jobs under way keep it alive
+  std::shared_ptr<Opened> opened_;  // jobs under way keep it alive
 };
 
 }  // namespace
