@@ -53,7 +53,10 @@ try {
 	await ceilings.measure();
 	const told = execFileSync(program, [ids, shape.dim, shape.hidden, values.threads].map(String), { encoding: 'utf8', maxBuffer: 1 << 26 });
 	await ceilings.measure();
-	lines = told.trim().split('\n').map((line) => JSON.parse(line));
+	lines = told
+		.trim()
+		.split('\n')
+		.map((line) => JSON.parse(line));
 } finally {
 	ceilings.stop();
 	rmSync(folder, { recursive: true, force: true });
@@ -65,12 +68,26 @@ const names = Object.keys(measured[0].of).sort((a, b) => mean(measured.map(({ of
 const seconds = mean(measured.map((step) => step.seconds));
 const each = Object.fromEntries(names.map((name) => [name, mean(measured.map(({ of }) => of[name]))]));
 each['the rest'] = seconds - sum(Object.values(each));
-const work = drawn.slice(warmUp).map((batch) => operations(shape, batch.map((row) => rows.lengths[row])));
+const work = drawn.slice(warmUp).map((batch) =>
+	operations(
+		shape,
+		batch.map((row) => rows.lengths[row]),
+	),
+);
 const shares = measured.map((step, index) => work[index] / step.seconds / 1e9);
 const peak = median(ceilings.rounds.map(({ fp32 }) => fp32));
 const { cpu, cores } = machine();
-console.log(`${values.model}, batch 8, ${values.grouped ? 'grouped by length' : 'seed-42 order'}, mean of ${measured.length} steps, ${mean(measured.map(({ tokens }) => tokens)).toFixed(0)} tokens a step, ${cpu} x ${cores}, load ${machine().loadAverage.toFixed(1)}`);
+console.log(
+	`${values.model}, batch 8, ${values.grouped ? 'grouped by length' : 'seed-42 order'}, mean of ${measured.length} steps, ${mean(measured.map(({ tokens }) => tokens)).toFixed(0)} tokens a step, ${cpu} x ${cores}, load ${machine().loadAverage.toFixed(1)}`,
+);
 console.log(`${ceilings.told}; real work at ${median(shares).toFixed(0)} GFLOP/s, ${((100 * median(shares)) / peak).toFixed(0)}% of the fp32 peak`);
 const row = (name, value) => [name, (1000 * value).toFixed(1), `${((100 * value) / seconds).toFixed(1)}%`];
 console.log(table([['operation', 'ms a step', 'share'], ...Object.entries(each).map(([name, value]) => row(name, value)), row('the step', seconds)]));
-keep(`profile-${values.model}${values.grouped ? '-grouped' : ''}`, { model: values.model, seconds, of: each, steps: measured, ceilings: ceilings.rounds });
+keep(`profile-${values.model}${values.grouped ? '-grouped' : ''}`, {
+	model: values.model,
+	threads: ceilings.rounds[0].threads,
+	seconds,
+	of: each,
+	steps: measured,
+	ceilings: ceilings.rounds,
+});

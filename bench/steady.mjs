@@ -23,7 +23,12 @@ const file = (name) => join(folder, name);
 const tokensOf = (batch) => sum(batch.map((row) => rows.lengths[row]));
 
 /** In milliseconds, the interval between two looks, 10 ms, included. */
-const told = (histogram) => ({ looks: histogram.count, median: histogram.percentile(50) / 1e6, p99: histogram.percentile(99) / 1e6, max: histogram.max / 1e6 });
+const told = (histogram) => ({
+	looks: histogram.count,
+	median: histogram.percentile(50) / 1e6,
+	p99: histogram.percentile(99) / 1e6,
+	max: histogram.max / 1e6,
+});
 
 /** How late the loop is, idle and between the first step and the last: opening a model and saving it are not training. */
 async function eventLoop() {

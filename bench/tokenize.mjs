@@ -53,11 +53,26 @@ try {
 }
 
 const { cpu, node, loadAverage } = machine();
-console.log(`${texts.length} posts, ${megabytes.toFixed(2)} MB, ${tokens} tokens, all ids the same; ${cpu}, one thread, load ${loadAverage.toFixed(1)}`);
+console.log(
+	`${texts.length} posts, ${megabytes.toFixed(2)} MB, ${tokens} tokens, all ids the same; ${cpu}, one thread, load ${loadAverage.toFixed(1)}`,
+);
 console.log(`Node ${node}, tokenizers ${version}; median of ${rounds}`);
 const ratio = (name) => median(ways[name].map((seconds, round) => seconds / ways.distiltune[round]));
 const rates = Object.fromEntries(Object.entries(ways).map(([name, seconds]) => [name, megabytes / median(seconds)]));
-const row = ([name, rate]) => [name === 'distiltune' ? name : `tokenizers, ${name}`, rate.toFixed(1), name === 'distiltune' ? '' : `${ratio(name).toFixed(1)}x`];
+const row = ([name, rate]) => [
+	name === 'distiltune' ? name : `tokenizers, ${name}`,
+	rate.toFixed(1),
+	name === 'distiltune' ? '' : `${ratio(name).toFixed(1)}x`,
+];
 console.log(table([['', 'MB/s', 'distiltune faster by'], ...Object.entries(rates).map(row)]));
 const ratios = { encode_batch: ratio('encode_batch'), encode_batch_fast: ratio('encode_batch_fast') };
-keep('tokenize', { texts: texts.length, megabytes, tokens, rounds, megabytesPerSecond: rates, ratios, seconds: ways, versions: { tokenizers: version } });
+keep('tokenize', {
+	texts: texts.length,
+	megabytes,
+	tokens,
+	rounds,
+	megabytesPerSecond: rates,
+	ratios,
+	seconds: ways,
+	versions: { tokenizers: version },
+});

@@ -115,7 +115,17 @@ const { cpu, cores, node } = machine();
 const { versions } = sides[1].words;
 console.log(`${values.model}, batch 8, real posts in seed-42 order, ${cpu} x ${cores}, Node ${node}`);
 console.log(`peer: torch ${versions.torch}, transformers ${versions.transformers}, ${versions.threads} threads; ${ceilings.told}`);
-const head = ['order', 'tokens (padded) a step', 'side', 's a step, median', 'steps/s', 'tokens/s', 'distiltune faster by', 'median of ratios', 'share of fp32 peak'];
+const head = [
+	'order',
+	'tokens (padded) a step',
+	'side',
+	's a step, median',
+	'steps/s',
+	'tokens/s',
+	'distiltune faster by',
+	'median of ratios',
+	'share of fp32 peak',
+];
 const lines = results.flatMap(({ order, tokensPerStep, paddedTokensPerStep, sides: each }) =>
 	each.map((side, place) => [
 		order,
