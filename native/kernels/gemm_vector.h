@@ -3,7 +3,7 @@
 
 #include "inner.h"
 
-// Included after vector_avx2.h or vector_avx512.h.
+// Included after vector_avx2.h, vector_avx512.h or vector_neon.h.
 
 #if defined(_MSC_VER)
 #define DISTILTUNE_NOINLINE __declspec(noinline)
@@ -21,7 +21,6 @@ constexpr int64_t tile_rows = 6;
 // Rows of a matrix lie pages apart, where the machine's own prefetch does not follow: packing asks for them
 // ahead.
 constexpr int64_t rows_ahead = 16;
-inline void prefetch(const float* from) { _mm_prefetch(reinterpret_cast<const char*>(from), _MM_HINT_T0); }
 
 int64_t round_up(int64_t columns) { return (columns + width - 1) / width * width; }
 int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
@@ -136,7 +135,7 @@ Tile tile_of(int64_t rows) {
 }
 
 Tile tile_of(int64_t rows, int64_t vectors) {
-#if defined(__AVX512F__)
+#if defined(__AVX512F__) || defined(__ARM_NEON)
   if (vectors == 4) return tile_of<4>(rows);
   if (vectors == 3) return tile_of<3>(rows);
 #endif
