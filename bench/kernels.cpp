@@ -72,8 +72,7 @@ void products(ThreadPool& pool, int rounds, int64_t m, int64_t n, int64_t k, dou
     linear_backward_input(pool, dy.data(), n, w.data() + weight(round), dx.data(), k, m, n, k, false);
   });
   const double gradient = median_seconds(pool, rounds, [&](int round) {
-    linear_backward_weight(pool, dy.data(), n, x.data(), k, dw.data() + weight(round), db.data(), m, n, k, false,
-                           nullptr);
+    linear_backward_weight(pool, dy.data(), n, x.data(), k, dw.data() + weight(round), db.data(), m, n, k, false);
   });
   std::printf("m %4ld  n %4ld  k %4ld ", static_cast<long>(m), static_cast<long>(n), static_cast<long>(k));
   for (double seconds : {forward, prepacked, input, gradient}) {

@@ -38,9 +38,9 @@ class TimedOps final : public Ops {
   void linear_backward_input(View dy, View w, View dx, bool accumulate) override {
     timed("GEMM input gradient", [&] { ops_.linear_backward_input(dy, w, dx, accumulate); });
   }
-  void linear_backward_weight(View dy, View x, View dw, View db, bool accumulate, double* squares) override {
+  void linear_backward_weight(View dy, View x, View dw, View db, bool accumulate) override {
     timed("GEMM weight gradient",
-          [&] { ops_.linear_backward_weight(dy, x, dw, db, accumulate, squares); });
+          [&] { ops_.linear_backward_weight(dy, x, dw, db, accumulate); });
   }
   void activate(Activation activation, View x, View y) override {
     timed("activation", [&] { ops_.activate(activation, x, y); });

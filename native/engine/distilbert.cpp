@@ -99,12 +99,13 @@ void DistilBert::backward(const Parameters& w, const Batch& batch, View dlogits,
   const Parameters& g = gradients.others;
 
   const View dpooled = t.dq_first;
-  weight_backward(dlogits, t.pooled, g.classifier, gradients);
+  ops_.linear_backward_weight(dlogits, t.pooled, g.classifier.weight, g.classifier.bias, gradients.add);
   ops_.linear_backward_input(dlogits, w.classifier.weight, dpooled, false);
   ops_.drop(dpooled, classifier_dropout(), dpooled);
   ops_.activate_backward(Activation::relu, t.pooled, dpooled,
                          dpooled);  // what was dropped has no gradient already
-  weight_backward(dpooled, t.layers.back().y, g.pre_classifier, gradients);
+  ops_.linear_backward_weight(dpooled, t.layers.back().y, g.pre_classifier.weight, g.pre_classifier.bias,
+                              gradients.add);
   const size_t lowest = frozen_.layers;
   if (lowest == t.layers.size()) return;
   ops_.linear_backward_input(dpooled, w.pre_classifier.weight, t.d_first, false);
@@ -120,11 +121,6 @@ void DistilBert::backward(const Parameters& w, const Batch& batch, View dlogits,
   ops_.layer_norm_backward(t.dx, t.e, t.e_mean, t.e_rstd, w.embeddings_layer_norm.weight, t.dx,
                            g.embeddings_layer_norm.weight, g.embeddings_layer_norm.bias);
   ops_.embed_backward(batch, t.dx, padding_id, gradients.word_embeddings, g.position_embeddings);
-}
-
-void DistilBert::weight_backward(View dy, View x, const Linear& g, Gradients& gradients) {
-  ops_.linear_backward_weight(dy, x, g.weight, g.bias, gradients.add,
-                              gradients.measure ? &gradients.squares : nullptr);
 }
 
 /** From dy (queries, dim), which is used up, to dx (tokens, dim), the same memory but in the last layer.
@@ -143,18 +139,18 @@ void DistilBert::layer_backward(const Layer& w, const Batch& batch, size_t index
                            g.output_layer_norm.weight, g.output_layer_norm.bias);
   ops_.drop(ds2, output_dropout(index), d);
   ops_.activate(shape_.activation, t.h, a);
-  weight_backward(d, a, g.lin2, gradients);
+  ops_.linear_backward_weight(d, a, g.lin2.weight, g.lin2.bias, gradients.add);
   const View dh = a;
   ops_.linear_backward_input(d, w.lin2.weight, dh, false);
   ops_.activate_backward(shape_.activation, t.h, dh, dh);
-  weight_backward(dh, t.x1, g.lin1, gradients);
+  ops_.linear_backward_weight(dh, t.x1, g.lin1.weight, g.lin1.bias, gradients.add);
   const View dx1 = ds2;
   ops_.linear_backward_input(dh, w.lin1.weight, dx1, true);
 
   const View ds1 = dx1;
   ops_.layer_norm_backward(dx1, t.s1, t.mean1, t.rstd1, w.sa_layer_norm.weight, ds1, g.sa_layer_norm.weight,
                            g.sa_layer_norm.bias);
-  weight_backward(ds1, t.ctx, g.out_lin, gradients);
+  ops_.linear_backward_weight(ds1, t.ctx, g.out_lin.weight, g.out_lin.bias, gradients.add);
   const View dctx = d;
   ops_.linear_backward_input(ds1, w.out_lin.weight, dctx, false);
   const Attention how{shape_.heads, is_last(index), attention_dropout(index)};
@@ -163,8 +159,8 @@ void DistilBert::layer_backward(const Layer& w, const Batch& batch, size_t index
     const View dkv = as(values_.wide, tokens, 2 * dim);
     ops_.attention_backward(batch, how, t.q, t.k, t.v, t.ctx, t.lse, dctx, dq, dkv.columns(0, dim),
                             dkv.columns(dim, dim));
-    weight_backward(dq, t.x_queries, g.q_lin, gradients);
-    weight_backward(dkv, t.x, g.kv(), gradients);
+    ops_.linear_backward_weight(dq, t.x_queries, g.q_lin.weight, g.q_lin.bias, gradients.add);
+    ops_.linear_backward_weight(dkv, t.x, g.kv().weight, g.kv().bias, gradients.add);
     if (trains_below(index)) {
       ops_.linear_backward_input(dq, w.q_lin.weight, ds1, true);
       ops_.linear_backward_input(dkv, w.kv().weight, dx, false);
@@ -174,7 +170,7 @@ void DistilBert::layer_backward(const Layer& w, const Batch& batch, size_t index
     const View dqkv = as(values_.wide, tokens, 3 * dim);
     ops_.attention_backward(batch, how, t.q, t.k, t.v, t.ctx, t.lse, dctx, dqkv.columns(0, dim),
                             dqkv.columns(dim, dim), dqkv.columns(2 * dim, dim));
-    weight_backward(dqkv, t.x, g.qkv(), gradients);
+    ops_.linear_backward_weight(dqkv, t.x, g.qkv().weight, g.qkv().bias, gradients.add);
     if (trains_below(index)) ops_.linear_backward_input(dqkv, w.qkv().weight, dx, true);
   }
   // Exactly zero, since softmax ignores what all keys share; the sum just taken is rounding noise, which

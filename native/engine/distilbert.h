@@ -34,8 +34,6 @@ struct Gradients {
   WordGradient word_embeddings;
   const Parameters& others;
   bool add = false;  // to the weights of linear layers, else they are overwritten; the others are added to
-  bool measure = false;  // whether `squares` is wanted
-  double squares = 0;    // of the weights of linear layers, after the batch
 };
 
 /** Looked at between layers, which then throw CANCELLED. */
@@ -96,7 +94,6 @@ class DistilBert {
   void layer_forward(const Layer& w, const Batch& batch, size_t index, LayerValues& t);
   void layer_backward(const Layer& w, const Batch& batch, size_t index, const LayerValues& t, View dy,
                       View dx, Gradients& gradients);
-  void weight_backward(View dy, View x, const Linear& g, Gradients& gradients);
   /** Whether anything below the layer is trained, so that the gradient of its input is wanted. */
   bool trains_below(size_t index) const {
     return !frozen_.embeddings || static_cast<int64_t>(index) > frozen_.layers;

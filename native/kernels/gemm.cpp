@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <new>
-#include <numeric>
 #include <vector>
 
 #include "inner.h"
@@ -91,12 +90,11 @@ void linear_backward_input(ThreadPool& pool, const float* dy, int64_t dy_stride,
 
 void linear_backward_weight(ThreadPool& pool, const float* dy, int64_t dy_stride, const float* x,
                             int64_t x_stride, float* dw, float* dbias, int64_t m, int64_t n, int64_t k,
-                            bool accumulate, double* squares) {
+                            bool accumulate) {
   const Inner& loops = inner();
   const Cut rows(n, weight_rows(n, k), left_columns), groups(k, right_columns, group_columns),
       depths(m, tokens_limit, 1);
   if (dbias && !accumulate) std::fill_n(dbias, n, 0.0f);
-  std::vector<double> sums(rows.parts() * groups.parts());
   pool.run(rows.parts() * groups.parts(), [&](int64_t task) {
     const int64_t part = task / groups.parts(), group = task % groups.parts();
     const int64_t j = groups.begin(group), columns = groups.size(group);
@@ -112,13 +110,9 @@ void linear_backward_weight(ThreadPool& pool, const float* dy, int64_t dy_stride
                         dbias && group == 0 ? dbias + i : nullptr);
         loops.multiply_packed(left, right, dw + i * k + j, k, width, columns, depth,
                               accumulate || block > 0 ? Store::accumulate : Store::overwrite);
-        if (!squares || block + 1 < depths.parts()) continue;
-        for (int64_t row = i; row < i + width; ++row)
-          sums[task] += loops.sum_of_squares(dw + row * k + j, columns);
       }
     }
   });
-  if (squares) *squares = std::accumulate(sums.begin(), sums.end(), *squares);
 }
 
 struct PackedLinear::Panels {

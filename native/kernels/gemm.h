@@ -20,11 +20,10 @@ void linear_backward_input(ThreadPool& pool, const float* dy, int64_t dy_stride,
                            int64_t dx_stride, int64_t m, int64_t n, int64_t k, bool accumulate);
 
 /** dw (n, k) = dyᵀ · x and dbias (n) = column sums of dy (m, n); adds to both where `accumulate`; dbias may
- * be null. dw is contiguous. `squares`, if not null, gains the sum of squares of dw as it then is, in double,
- * while it lies in the cache; the same for every number of threads. */
+ * be null. dw is contiguous. */
 void linear_backward_weight(ThreadPool& pool, const float* dy, int64_t dy_stride, const float* x,
                             int64_t x_stride, float* dw, float* dbias, int64_t m, int64_t n, int64_t k,
-                            bool accumulate, double* squares);
+                            bool accumulate);
 
 /** Weights laid out once for the tiles of linear(), for forward passes that use them many times. Same bits as
  * linear(). */

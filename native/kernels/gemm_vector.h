@@ -92,10 +92,9 @@ DISTILTUNE_NOINLINE void tile(const float* a, int64_t a_row, int64_t a_column, c
     if (bias) start = v == vectors - 1 ? load(bias + v * width, mask) : load(bias + v * width);
     for (int r = 0; r < rows; ++r) total[r][v] = start;
   }
-  if (accumulate) {
-    for (int r = 0; r < rows; ++r) {
-      for (int v = 0; v < vectors; ++v) prefetch(c + r * c_stride + v * width);
-    }
+  // A store too waits for its line.
+  for (int r = 0; r < rows; ++r) {
+    for (int v = 0; v < vectors; ++v) prefetch(c + r * c_stride + v * width);
   }
   for (int64_t p = 0; p < depth; ++p) {
     Vec right[vectors];

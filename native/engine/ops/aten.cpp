@@ -113,14 +113,13 @@ class AtenOps final : public Ops {
     accumulate ? wrap(dx).add_(product) : wrap(dx).copy_(product);
   }
 
-  void linear_backward_weight(View dy, View x, View dw, View db, bool accumulate, double* squares) override {
+  void linear_backward_weight(View dy, View x, View dw, View db, bool accumulate) override {
     if (!accumulate) {
       wrap(dw).zero_();
       wrap(db).zero_();
     }
     wrap(dw).add_(at::mm(wrap(dy).t(), wrap(x)));
     wrap_vector(db).add_(wrap(dy).sum(0));
-    if (squares) *squares += sum_of_squares(dw);
   }
 
   void activate(Activation activation, View x, View y) override {

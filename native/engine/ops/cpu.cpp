@@ -52,9 +52,9 @@ class CpuOps final : public Ops {
                                    dx.cols, accumulate);
   }
 
-  void linear_backward_weight(View dy, View x, View dw, View db, bool accumulate, double* squares) override {
+  void linear_backward_weight(View dy, View x, View dw, View db, bool accumulate) override {
     kernels::linear_backward_weight(pool_, dy.f32(), dy.stride, x.f32(), x.stride, dw.f32(), db.f32(),
-                                    dy.rows, dy.cols, x.cols, accumulate, squares);
+                                    dy.rows, dy.cols, x.cols, accumulate);
   }
 
   void activate(Activation activation, View x, View y) override {

@@ -88,10 +88,8 @@ class Ops {
   virtual void linear(View x, View w, View b, View y) = 0;
   /** dx = dy · w, or adds it where `accumulate`. dy and dx strided. */
   virtual void linear_backward_input(View dy, View w, View dx, bool accumulate) = 0;
-  /** dw = dyᵀ · x and db = the column sums of dy, or adds both where `accumulate`. dy and x strided.
-   * `squares`, if not null, gains the sum of squares of dw as it then is. */
-  virtual void linear_backward_weight(View dy, View x, View dw, View db, bool accumulate,
-                                      double* squares) = 0;
+  /** dw = dyᵀ · x and db = the column sums of dy, or adds both where `accumulate`. dy and x strided. */
+  virtual void linear_backward_weight(View dy, View x, View dw, View db, bool accumulate) = 0;
 
   /** y = gelu(x), the exact erf form, or relu(x); y may be x. */
   virtual void activate(Activation activation, View x, View y) = 0;

@@ -60,16 +60,13 @@ CASE("linear: product, both gradients, adding and strided, for 1, 2, 7 and 512 r
     const Pair dx = twins.empty(rows, dim), added = twins.drawn(rows, 3 * dim);
     const Pair dw = twins.drawn(wide, dim), db = twins.drawn(1, wide);
     const Pair fresh = twins.drawn(wide, dim), fresh_b = twins.drawn(1, wide);
-    std::vector<double> squares;
     twins.both([&](Ops& ops, auto pick) {
       const View middle = pick(x).columns(dim, dim);
       ops.linear(middle, pick(w), pick(b), pick(y));
       ops.linear_backward_input(pick(dy), pick(w), pick(dx), false);
       ops.linear_backward_input(pick(dy), pick(w), pick(added).columns(dim, dim), true);
-      double square = 0;
-      ops.linear_backward_weight(pick(dy), middle, pick(fresh), pick(fresh_b), false, nullptr);
-      ops.linear_backward_weight(pick(dy), middle, pick(dw), pick(db), true, &square);
-      squares.push_back(square);
+      ops.linear_backward_weight(pick(dy), middle, pick(fresh), pick(fresh_b), false);
+      ops.linear_backward_weight(pick(dy), middle, pick(dw), pick(db), true);
     });
     check("y", y);
     check("dx", dx);
@@ -78,7 +75,6 @@ CASE("linear: product, both gradients, adding and strided, for 1, 2, 7 and 512 r
     check("db", db);
     check("dw, overwritten", fresh);
     check("db, overwritten", fresh_b);
-    CHECK_NEAR(squares[0], squares[1], tolerance * squares[1]);
   }
 }
 

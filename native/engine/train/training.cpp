@@ -65,34 +65,29 @@ auto Training::or_clear(Body body) {
   }
 }
 
-std::vector<double> Training::add(const std::vector<LabelledBatch>& batches, double divisor, bool measure,
-                                  const Cancelled& cancelled) {
-  const Parameters& parameters = parameters_.parameters();
-  std::vector<double> losses;
-  for (const LabelledBatch& batch : batches) {
-    level(batch.rows);
-    const View logits = model_.forward(parameters, batch.rows, counters_.micro_batches++, cancelled);
-    const double loss = mean_loss(loss_, logits, batch.labels, 1 / divisor, logits);
-    check_finite(loss, "loss", counters_.steps + 1);
-    losses.push_back(loss);
-    gradients_.add = counters_.pending > 0;
-    gradients_.measure = measure && &batch == &batches.back();
-    gradients_.squares = 0;
-    model_.backward(parameters, batch.rows, logits, gradients_, cancelled);
-    ++counters_.pending;
-  }
-  return losses;
-}
-
 std::vector<double> Training::accumulate(const std::vector<LabelledBatch>& batches, double divisor,
                                          const Cancelled& cancelled) {
-  return or_clear([&] { return add(batches, divisor, false, cancelled); });
+  return or_clear([&] {
+    const Parameters& parameters = parameters_.parameters();
+    std::vector<double> losses;
+    for (const LabelledBatch& batch : batches) {
+      level(batch.rows);
+      const View logits = model_.forward(parameters, batch.rows, counters_.micro_batches++, cancelled);
+      const double loss = mean_loss(loss_, logits, batch.labels, 1 / divisor, logits);
+      check_finite(loss, "loss", counters_.steps + 1);
+      losses.push_back(loss);
+      gradients_.add = counters_.pending > 0;
+      model_.backward(parameters, batch.rows, logits, gradients_, cancelled);
+      ++counters_.pending;
+    }
+    return losses;
+  });
 }
 
 StepResult Training::step(const std::vector<LabelledBatch>& batches, double divisor, double learning_rate,
                           const Cancelled& cancelled) {
   return or_clear([&] {
-    StepResult result{add(batches, divisor, true, cancelled), gradient_norm()};
+    StepResult result{accumulate(batches, divisor, cancelled), gradient_norm()};
     check_finite(result.grad_norm, "gradient norm", counters_.steps + 1);
     ++counters_.steps;
     const double limit = optimizer_.max_grad_norm;
@@ -137,9 +132,8 @@ void Training::clear_gradients() {
 }
 
 double Training::gradient_norm() {
-  const View positions = other_gradients_.parameters().position_embeddings;
-  return std::sqrt(gradients_.squares + ops_.sum_of_squares(gradients_.word_embeddings) +
-                   (positions.data ? ops_.sum_of_squares(positions) : 0) +
+  return std::sqrt(ops_.sum_of_squares(gradients_.word_embeddings) +
+                   ops_.sum_of_squares(other_gradients_.decayed()) +
                    ops_.sum_of_squares(other_gradients_.spared()));
 }
 

@@ -89,9 +89,6 @@ class Training {
   auto or_clear(Body body);
   /** Brings the words of a batch up to date. */
   void level(const Batch& batch);
-  /** accumulate(); where `measure`, gradients_.squares is that of all that is pending. */
-  std::vector<double> add(const std::vector<LabelledBatch>& batches, double divisor, bool measure,
-                          const Cancelled& cancelled);
   void clear_gradients();
   double gradient_norm();
   void update(double learning_rate, double gradient_scale);
