@@ -33,7 +33,8 @@ struct Frozen {
 struct Gradients {
   WordGradient word_embeddings;
   const Parameters& others;
-  bool add = false;  // to the weights of linear layers, else they are overwritten; the others are added to
+  /** Whether weights of linear layers are added to, as all others always are, or overwritten. */
+  bool add = false;
 };
 
 /** Looked at between layers, which then throw CANCELLED. */
