@@ -6,11 +6,9 @@
 // do in a step.
 
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
-#include <numeric>
 #include <string>
 #include <vector>
 
@@ -22,27 +20,21 @@
 #include "kernels/gemm_int8.h"
 #include "kernels/layer_norm.h"
 #include "kernels/random.h"
-
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
+#include "peaks.h"
 
 using namespace distiltune::kernels;
+using distiltune::bench::now;
 
 namespace {
 
-double now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
-
 template <typename Call>
-double median_seconds(int rounds, const Call& call) {
+double median_seconds(const ThreadPool& pool, int rounds, const Call& call) {
   call(0);
   std::vector<double> times;
   for (int round = 0; round < rounds; ++round) {
-    const double start = now();
+    const double start = now(pool);
     call(round);
-    times.push_back(now() - start);
+    times.push_back(now(pool) - start);
   }
   std::nth_element(times.begin(), times.begin() + times.size() / 2, times.end());
   return times[times.size() / 2];
@@ -53,50 +45,6 @@ std::vector<float> values(int64_t n, float deviation = 1) {
   Generator generator(n);
   normal(generator, deviation, result.data(), n);
   return result;
-}
-
-#if defined(__x86_64__)
-// 24 sums that depend on nothing but themselves, as many as a tile of the product has.
-#define PEAK(name, isa, Vec, set, fma, lanes)                                                             \
-  __attribute__((target(isa), noinline)) double name(int64_t steps, float* sink) {                        \
-    Vec a = set(0.999f), b = set(1e-3f);                                                                  \
-    Vec s0 = b, s1 = b, s2 = b, s3 = b, s4 = b, s5 = b, s6 = b, s7 = b, s8 = b, s9 = b, s10 = b, s11 = b; \
-    for (int64_t i = 0; i < steps; ++i) {                                                                 \
-      s0 = fma(s0, a, b), s1 = fma(s1, a, b), s2 = fma(s2, a, b), s3 = fma(s3, a, b);                     \
-      s4 = fma(s4, a, b), s5 = fma(s5, a, b), s6 = fma(s6, a, b), s7 = fma(s7, a, b);                     \
-      s8 = fma(s8, a, b), s9 = fma(s9, a, b), s10 = fma(s10, a, b), s11 = fma(s11, a, b);                 \
-      __asm__ volatile(""                                                                                 \
-                       : "+x"(s0), "+x"(s1), "+x"(s2), "+x"(s3), "+x"(s4), "+x"(s5), "+x"(s6), "+x"(s7),  \
-                         "+x"(s8), "+x"(s9), "+x"(s10), "+x"(s11));                                       \
-    }                                                                                                     \
-    s0 = s0 + s1 + s2 + s3 + s4 + s5 + s6 + s7 + s8 + s9 + s10 + s11;                                     \
-    *sink = s0[0];                                                                                        \
-    return 2.0 * lanes * 12 * steps;                                                                      \
-  }
-PEAK(peak512, "avx512f", __m512, _mm512_set1_ps, _mm512_fmadd_ps, 16)
-PEAK(peak256, "avx2,fma", __m256, _mm256_set1_ps, _mm256_fmadd_ps, 8)
-#endif
-
-/** Multiplications and additions per second, in 1e9, with operands in registers alone. */
-double register_peak(ThreadPool& pool) {
-#if defined(__x86_64__)
-  if (isa() == Isa::scalar) return 0;
-  const int64_t steps = 1 << 18;
-  const int tasks = 8 * pool.threads();
-  std::vector<float> sinks(tasks);
-  std::vector<double> operations(tasks);
-  double best = 0;
-  for (int round = 0; round < 20; ++round) {
-    const double start = now();
-    pool.run(tasks, [&](int64_t task) {
-      operations[task] = isa() == Isa::avx512 ? peak512(steps, &sinks[task]) : peak256(steps, &sinks[task]);
-    });
-    best = std::max(best, std::accumulate(operations.begin(), operations.end(), 0.0) / (now() - start));
-  }
-  return best / 1e9;
-#else
-  return 0;
-#endif
 }
 
 std::string machine() {
@@ -133,8 +81,7 @@ double whole_numbers(ThreadPool& pool, int rounds, int64_t m, int64_t n, int64_t
   std::vector<float> scales(n), y(m * n);
   for (int64_t j = 0; j < n; ++j) scales[j] = quantise_weights(w.data() + j * k, k, q.data() + j * k);
   const Copies packed(copies, Int8Linear::bytes(n, k));
-  for (int i = 0; i < copies; ++i)
-    Int8Linear::pack(q.data(), scales.data(), bias.data(), n, k, packed.at(i));
+  for (int i = 0; i < copies; ++i) Int8Linear::pack(q.data(), scales.data(), bias.data(), n, k, packed.at(i));
   QuantisedRows rows;
   rows.resize(m, k);
   rows.set(pool, x.data(), k);
@@ -151,17 +98,19 @@ void products(ThreadPool& pool, int rounds, int64_t m, int64_t n, int64_t k, dou
   const Copies packed(copies, PackedLinear::bytes(n, k));
   for (int i = 0; i < copies; ++i) PackedLinear::pack(w.data() + i * n * k, bias.data(), n, k, packed.at(i));
   const auto weight = [&](int round) { return round % copies * n * k; };
-  const double forward = median_seconds(rounds, [&](int round) {
+  const double forward = median_seconds(pool, rounds, [&](int round) {
     linear(pool, x.data(), k, w.data() + weight(round), bias.data(), y.data(), n, m, n, k);
   });
-  const double prepacked = median_seconds(
-      rounds, [&](int round) { PackedLinear(packed.at(round), n, k).apply(pool, x.data(), k, y.data(), n, m); });
+  const double prepacked = median_seconds(pool, rounds, [&](int round) {
+    PackedLinear(packed.at(round), n, k).apply(pool, x.data(), k, y.data(), n, m);
+  });
   const double bytes = whole_numbers(pool, rounds, m, n, k);
-  const double input = median_seconds(rounds, [&](int round) {
+  const double input = median_seconds(pool, rounds, [&](int round) {
     linear_backward_input(pool, dy.data(), n, w.data() + weight(round), dx.data(), k, m, n, k, false);
   });
-  const double gradient = median_seconds(rounds, [&](int round) {
-    linear_backward_weight(pool, dy.data(), n, x.data(), k, dw.data() + weight(round), db.data(), m, n, k);
+  const double gradient = median_seconds(pool, rounds, [&](int round) {
+    linear_backward_weight(pool, dy.data(), n, x.data(), k, dw.data() + weight(round), db.data(), m, n, k,
+                           false);
   });
   std::printf("m %4ld  n %4ld  k %4ld ", static_cast<long>(m), static_cast<long>(n), static_cast<long>(k));
   for (double seconds : {forward, prepacked, bytes, input, gradient}) {
@@ -195,13 +144,13 @@ void loops(ThreadPool& pool, int rounds, int64_t heads, int64_t head_dim) {
   for (const Dropout& dropout : {none, tenth}) {
     const std::string suffix = dropout.p > 0 ? ", dropout 0.1" : "";
     print(("attention" + suffix + " (elements: scores)").c_str(),
-          median_seconds(rounds,
+          median_seconds(pool, rounds,
                          [&](int) {
                            attention(pool, shape, q, 3 * dim, k, v, 3 * dim, dropout, out.data(), lse.data());
                          }),
           scores);
     print(("attention backward" + suffix).c_str(),
-          median_seconds(rounds,
+          median_seconds(pool, rounds,
                          [&](int) {
                            attention_backward(pool, shape, q, 3 * dim, k, v, 3 * dim, dropout, out.data(),
                                               lse.data(), dout.data(), dqkv.data(), dqkv.data() + dim,
@@ -210,15 +159,15 @@ void loops(ThreadPool& pool, int rounds, int64_t heads, int64_t head_dim) {
           scores);
   }
   print("gelu",
-        median_seconds(rounds, [&](int) { gelu(pool, wide.data(), wide_out.data(), tokens * hidden); }),
+        median_seconds(pool, rounds, [&](int) { gelu(pool, wide.data(), wide_out.data(), tokens * hidden); }),
         tokens * hidden);
   print("gelu backward",
         median_seconds(
-            rounds,
+            pool, rounds,
             [&](int) { gelu_backward(pool, wide.data(), wide.data(), wide_out.data(), tokens * hidden); }),
         tokens * hidden);
   print("dropout + residual + layer norm",
-        median_seconds(rounds,
+        median_seconds(pool, rounds,
                        [&](int) {
                          dropout_add_layer_norm(pool, dout.data(), tenth, out.data(), gamma.data(),
                                                 beta.data(), sum.data(), mean.data(), rstd.data(), out.data(),
@@ -226,17 +175,18 @@ void loops(ThreadPool& pool, int rounds, int64_t heads, int64_t head_dim) {
                        }),
         tokens * dim);
   print("layer norm backward",
-        median_seconds(rounds,
+        median_seconds(pool, rounds,
                        [&](int) {
                          layer_norm_backward(pool, dout.data(), sum.data(), mean.data(), rstd.data(),
                                              gamma.data(), out.data(), dgamma.data(), dbeta.data(), tokens,
                                              dim);
                        }),
         tokens * dim);
-  print("dropout 0.1",
-        median_seconds(
-            rounds, [&](int) { apply_dropout(pool, wide.data(), tenth, wide_out.data(), tokens * hidden); }),
-        tokens * hidden);
+  print(
+      "dropout 0.1",
+      median_seconds(pool, rounds,
+                     [&](int) { apply_dropout(pool, wide.data(), tenth, wide_out.data(), tokens * hidden); }),
+      tokens * hidden);
 }
 
 void optimizer(ThreadPool& pool, int rounds) {
@@ -244,11 +194,12 @@ void optimizer(ThreadPool& pool, int rounds) {
   std::vector<float> p(count, 0.1f), m(count), v(count), g(count, 1e-3f);
   const AdamWStep step{AdamWFlavor::torch, 5e-5, 0.9, 0.999, 1e-8, 0, 10, 1};
   std::printf("\n10 Mi parameters\n");
-  print(
-      "adamw",
-      median_seconds(rounds, [&](int) { adamw(pool, step, p.data(), m.data(), v.data(), g.data(), count); }),
-      count);
-  print("sum of squares", median_seconds(rounds, [&](int) { sum_of_squares(pool, g.data(), count); }), count);
+  print("adamw",
+        median_seconds(pool, rounds,
+                       [&](int) { adamw(pool, step, p.data(), m.data(), v.data(), g.data(), count); }),
+        count);
+  print("sum of squares", median_seconds(pool, rounds, [&](int) { sum_of_squares(pool, g.data(), count); }),
+        count);
 }
 
 }  // namespace
@@ -256,7 +207,7 @@ void optimizer(ThreadPool& pool, int rounds) {
 int main(int arguments, char** argument) {
   ThreadPool pool(arguments > 1 ? std::atoi(argument[1]) : 0);
   const int rounds = arguments > 2 ? std::atoi(argument[2]) : 51;
-  const double before = register_peak(pool);
+  const double before = distiltune::bench::rate_of(pool, distiltune::bench::loops().fp32);
   std::printf("%s, %d threads, %s; register peak %.1f GFLOP/s; median of %d\n\n", machine().c_str(),
               pool.threads(), name(isa()), before, rounds);
   std::printf(
@@ -272,7 +223,7 @@ int main(int arguments, char** argument) {
   loops(pool, rounds, 12, 32);
   loops(pool, rounds, 12, 64);
   optimizer(pool, std::min(rounds, 11));
-  const double after = register_peak(pool);
+  const double after = distiltune::bench::rate_of(pool, distiltune::bench::loops().fp32);
   std::printf(
       "\nregister peak afterwards %.1f GFLOP/s%s\n", after,
       after < 0.9 * before || after > 1.1 * before ? ": the machine was not quiet, measure again" : "");

@@ -57,14 +57,18 @@ export class Ceilings {
 		this.#probe.kill();
 	}
 
-	/** For a table: medians and how far the rounds lay apart. */
 	get told() {
-		const of = (name) => this.rounds.map((round) => round[name]);
-		const share = (name) => `${median(of(name)).toFixed(0)} (${Math.min(...of(name)).toFixed(0)} to ${Math.max(...of(name)).toFixed(0)})`;
-		const { isa, threads, bf16 } = this.rounds[0];
-		const registers = `registers ${isa}, ${threads} threads: fp32 ${share('fp32')} GFLOP/s, ${bf16 > 0 ? `bf16 ${share('bf16')} GFLOP/s` : 'no bf16'}, int8 ${share('int8')} GOP/s`;
-		return `${registers}; memory: read ${share('read')}, copy ${share('copy')} GB/s`;
+		return ceilingsTold(this.rounds);
 	}
+}
+
+/** Medians of some rounds, and how far they lay apart. */
+export function ceilingsTold(rounds) {
+	const of = (name) => rounds.map((round) => round[name]);
+	const share = (name) => `${median(of(name)).toFixed(0)} (${Math.min(...of(name)).toFixed(0)} to ${Math.max(...of(name)).toFixed(0)})`;
+	const { isa, threads, bf16 } = rounds[0];
+	const registers = `registers ${isa}, ${threads} threads: fp32 ${share('fp32')} GFLOP/s, ${bf16 > 0 ? `bf16 ${share('bf16')} GFLOP/s` : 'no bf16'}, int8 ${share('int8')} GOP/s`;
+	return `${registers}; memory: read ${share('read')}, copy ${share('copy')} GB/s`;
 }
 
 export const median = (numbers) => {

@@ -1,72 +1,145 @@
-// Training speed and memory beside Transformers' Trainer at its defaults, on the same rows, alternating in one run.
-//   node bench/train.mjs [--rounds 3] [--steps 40]
-import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { cpus, tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+// Training speed beside Transformers' Trainer on the same batches of real posts, in random order and grouped by length, as its
+// group_by_length groups them; with bf16 where the processor has it. All sides stand ready at once and take a step in turn.
+//   npm run bench -- train [--model distilbert-base|minilm-l6] [--rounds 10] [--warm-up 3]
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 
+import { batchesOf, posts, spread, writeBatches } from './batches.mjs';
+import { Ceilings, hasBf16, keep, machine, median, root, sum, table } from './machine.mjs';
+import { modelFolder } from './models.mjs';
 import { peerPython } from './peers/environment.mjs';
+import { Turns } from './turns.mjs';
+import { operations, shapeOf } from './work.mjs';
 
-const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const { values } = parseArgs({ options: { rounds: { type: 'string', default: '3' }, steps: { type: 'string', default: '40' } } });
-const rounds = Number(values.rounds);
-const peerSteps = Number(values.steps);
-const model = join(root, 'models', 'minilm-l6');
-const train = join(root, 'examples', 'depression', 'train.csv');
+const { values } = parseArgs({
+	options: {
+		model: { type: 'string', default: 'distilbert-base' },
+		rounds: { type: 'string', default: '10' },
+		'warm-up': { type: 'string', default: '3' },
+	},
+});
+const [rounds, warmUp] = [Number(values.rounds), Number(values['warm-up'])];
+const model = await modelFolder(values.model);
+const shape = shapeOf(model);
+const folder = mkdtempSync(join(tmpdir(), 'distiltune-bench-'));
+const train = join(folder, 'train.csv');
 
-/** The last JSON line of a program's standard output. */
-function lastJson(command, args) {
-	const { status, stdout, stderr } = spawnSync(command, args, { encoding: 'utf8', maxBuffer: 1 << 28 });
-	if (status !== 0) throw new Error(`${command} ${args.join(' ')} ended with ${status}:\n${stderr}`);
-	return JSON.parse(stdout.trim().split('\n').at(-1));
-}
-
-function ours() {
-	const output = mkdtempSync(join(tmpdir(), 'distiltune-bench-'));
-	try {
-		// The same rows in the same order as the peer's, its three warm-up steps included: ours pays for them.
-		return lastJson(process.execPath, [
-			join(root, 'dist', 'cli', 'main.js'),
-			'train',
-			'--model',
-			model,
-			'--train',
-			train,
-			'--max-steps',
-			String(peerSteps + 3),
-			'--output-dir',
-			output,
-			'--json',
-			'--quiet',
-		]).timings;
-	} finally {
-		rmSync(output, { recursive: true, force: true });
-	}
-}
+const rows = await posts(model);
+const random = batchesOf(rows);
+const orders = [
+	{ name: 'random', batches: spread(random, rounds) },
+	{ name: 'grouped by length', batches: spread(batchesOf(rows, { groupByLength: true }), rounds) },
+];
+const batches = [...random.slice(0, warmUp), ...Array.from({ length: rounds }, (_, round) => orders.map((order) => order.batches[round])).flat()];
+// One more, so that the run has not ended by itself when its last turn is asked for.
+writeBatches(train, rows, [...batches, random[0]]);
+const lengthsOf = (batch) => batch.map((row) => rows.lengths[row]);
 
 const python = peerPython();
-const theirs = () => lastJson(python, [join(root, 'bench', 'peers', 'transformers_trainer.py'), model, train, String(peerSteps)]);
+const ours = () => child('distiltune', { config: { numTrainEpochs: 1 } }, process.execPath, 'ours.mjs');
+const trainer = (name, given) => () =>
+	child(name, { arguments: { num_train_epochs: 1, ...given } }, python, join('peers', 'transformers_trainer.py'));
+const sides = [
+	{ name: 'distiltune', start: ours },
+	{ name: 'Trainer', start: trainer('Trainer', {}) },
+	...(hasBf16 ? [{ name: 'Trainer, bf16', start: trainer('Trainer-bf16', { bf16: true }) }] : []),
+];
 
-const results = { ours: [], theirs: [] };
-for (let round = 1; round <= rounds; round++) {
-	results.ours.push(ours());
-	results.theirs.push(theirs());
-	console.error(
-		`round ${round}/${rounds}: ours ${results.ours.at(-1).stepsPerSecond.toFixed(2)}, theirs ${results.theirs.at(-1).stepsPerSecond.toFixed(2)} steps/s`,
-	);
+function child(name, options, command, program) {
+	const path = join(folder, `${name}.json`);
+	writeFileSync(path, JSON.stringify({ model, train, warmUp, ...options }));
+	return new Turns(command, [join(join(root, 'bench'), program), path]);
 }
 
-const median = (numbers) => [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length / 2)];
-const row = (name, runs) => ({
-	name,
-	stepsPerSecond: median(runs.map((run) => run.stepsPerSecond)),
-	peakMB: median(runs.map((run) => run.peakRssBytes)) / 1e6,
-});
-const [mine, peer] = [row('distiltune', results.ours), row('Transformers Trainer, defaults', results.theirs)];
-console.log(`minilm-l6, batch 8, seed 42, ${cpus()[0].model} x ${cpus().length}, Node ${process.version}, median of ${rounds}`);
-console.log(`peer: torch ${results.theirs[0].versions.torch}, transformers ${results.theirs[0].versions.transformers}`);
-console.log('| | steps/s | peak MB |\n|---|---|---|');
-for (const each of [mine, peer]) console.log(`| ${each.name} | ${each.stepsPerSecond.toFixed(2)} | ${each.peakMB.toFixed(0)} |`);
-console.log(`ratio ${(mine.stepsPerSecond / peer.stepsPerSecond).toFixed(2)}`);
+/** Seconds of every step of every side, by order; checks that all had the same batch. */
+async function measure(ceilings) {
+	for (const side of sides) {
+		side.child = side.start();
+		await side.child.next(); // one after another, so that no warm-up takes the cores from another
+	}
+	const seconds = orders.map(() => sides.map(() => []));
+	const peaks = [];
+	for (let round = 0; round < rounds; round++) {
+		peaks.push((await ceilings.measure()).fp32);
+		for (const [place, { name, batches: drawn }] of orders.entries()) {
+			const expected = sum(lengthsOf(drawn[round]));
+			for (const [side, { child: each, name: who }] of sides.entries()) {
+				const { seconds: taken, tokens } = await each.take(1);
+				if (tokens[0] !== expected) throw new Error(`Expected a batch of ${expected} tokens, ${who} had one of ${tokens[0]}`);
+				seconds[place][side].push(taken[0]);
+			}
+			const last = seconds[place].map((each) => each[round].toFixed(3));
+			console.error(`round ${round + 1}/${rounds}, ${name}, ${expected} tokens: ${last.join(', ')} s`);
+		}
+	}
+	for (const side of sides) side.words = await side.child.end();
+	return { seconds, peaks };
+}
+
+function told({ name, batches: drawn }, seconds, peaks) {
+	const lengths = drawn.map(lengthsOf);
+	const tokens = sum(lengths.map(sum));
+	return {
+		order: name,
+		steps: rounds,
+		tokensPerStep: tokens / rounds,
+		paddedTokensPerStep: sum(lengths.map((each) => each.length * Math.max(...each))) / rounds,
+		sides: sides.map((side, place) => ({
+			name: side.name,
+			secondsPerStep: median(seconds[place]),
+			stepsPerSecond: rounds / sum(seconds[place]),
+			tokensPerSecond: tokens / sum(seconds[place]),
+			ratio: sum(seconds[place]) / sum(seconds[0]),
+			medianRatio: median(seconds[place].map((each, round) => each / seconds[0][round])),
+			shareOfPeak: median(seconds[place].map((each, round) => operations(shape, lengths[round]) / each / (peaks[round] * 1e9))),
+			seconds: seconds[place],
+		})),
+	};
+}
+
+if (!hasBf16) console.error('This processor does not multiply bf16 itself: rows of bf16 are left out.');
+const ceilings = await Ceilings.start();
+let results;
+try {
+	const { seconds, peaks } = await measure(ceilings);
+	results = orders.map((order, place) => told(order, seconds[place], peaks));
+} finally {
+	for (const { child: each } of sides) each?.kill();
+	ceilings.stop();
+	rmSync(folder, { recursive: true, force: true });
+}
+
+const { cpu, cores, node } = machine();
+const { versions } = sides[1].words;
+console.log(`${values.model}, batch 8, real posts in seed-42 order, ${cpu} x ${cores}, Node ${node}`);
+console.log(`peer: torch ${versions.torch}, transformers ${versions.transformers}, ${versions.threads} threads; ${ceilings.told}`);
+const head = [
+	'order',
+	'tokens (padded) a step',
+	'side',
+	's a step, median',
+	'steps/s',
+	'tokens/s',
+	'distiltune faster by',
+	'median of ratios',
+	'share of fp32 peak',
+];
+const lines = results.flatMap(({ order, tokensPerStep, paddedTokensPerStep, sides: each }) =>
+	each.map((side, place) => [
+		order,
+		`${tokensPerStep.toFixed(0)} (${paddedTokensPerStep.toFixed(0)})`,
+		side.name,
+		side.secondsPerStep.toFixed(3),
+		side.stepsPerSecond.toFixed(3),
+		side.tokensPerSecond.toFixed(0),
+		place === 0 ? '' : `${side.ratio.toFixed(2)}x`,
+		place === 0 ? '' : `${side.medianRatio.toFixed(2)}x`,
+		`${(100 * side.shareOfPeak).toFixed(0)}%`,
+	]),
+);
+console.log(table([head, ...lines]));
+console.log(`peak memory: ${sides.map(({ name, words }) => `${name} ${(words.peakRssBytes / 1e6).toFixed(0)} MB`).join(', ')}`);
+const memory = Object.fromEntries(sides.map(({ name, words }) => [name, words.peakRssBytes]));
+keep(`train-${values.model}`, { model: values.model, batch: 8, rounds, results, memory, ceilings: ceilings.rounds, versions });

@@ -170,6 +170,25 @@ async function testPython() {
 	node('node_modules/vitest/vitest.mjs', 'run', '--config', 'test/python/vitest.config.ts', ...args);
 }
 
+/** The native tests of kernels and tokenizer for 64-bit Arm, built by Debian's cross compiler and run in an emulator. */
+async function testNeon() {
+	const [compiler, emulator, libraries] = ['aarch64-linux-gnu-g++', 'qemu-aarch64', '/usr/aarch64-linux-gnu'];
+	for (const each of [compiler, emulator])
+		if (answers(each, '--version').status !== 0)
+			throw new Unready(`${each} was not found; on Debian: apt-get install g++-aarch64-linux-gnu qemu-user`);
+	const folder = join('build-cmake', 'neon');
+	const names = ['kernels', 'text'].flatMap((room) =>
+		readdirSync(join(root, 'native', room, 'test')).flatMap((name) => /^(.+_test)\.cpp$/.exec(name)?.[1] ?? []),
+	);
+	const definitions = ['SYSTEM_NAME=Linux', 'SYSTEM_PROCESSOR=aarch64', `CXX_COMPILER=${compiler}`].map((each) => `-DCMAKE_${each}`);
+	run('cmake', ['-S', '.', '-B', folder, ...definitions, '-DDISTILTUNE_TESTS=ON']);
+	run('cmake', ['--build', folder, '--parallel', '--target', ...names]);
+	for (const name of names) {
+		say(name);
+		run(emulator, ['-L', libraries, join(folder, name), ...args]);
+	}
+}
+
 const tasks = {
 	quickstart,
 	build,
@@ -182,6 +201,7 @@ const tasks = {
 	bench,
 	parity,
 	'test:python': testPython,
+	'test:neon': testNeon,
 	check: async () => {
 		lint();
 		types();

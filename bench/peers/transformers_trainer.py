@@ -1,6 +1,9 @@
-"""Transformers' Trainer at its defaults on the same rows: prints one JSON line { steps, seconds, stepsPerSecond, peakRssBytes, versions }.
+"""Transformers' Trainer on the same rows, measured in turns (bench/turns.mjs).
 
-python transformers_trainer.py MODEL_DIR TRAIN_CSV STEPS
+python transformers_trainer.py OPTIONS.json
+    { model, train, warmUp, arguments }: `arguments` go into TrainingArguments, whose defaults hold otherwise
+
+A turn is { seconds, tokens } of its steps, tokens without padding. The last words tell of memory and versions.
 """
 
 import csv
@@ -21,50 +24,71 @@ from transformers import (
     TrainingArguments,
 )
 
-WARM_UP_STEPS = 3
+
+def say(value):
+    print(json.dumps(value), flush=True)
 
 
-class Clock(TrainerCallback):
-    """Starts after the warm-up steps, so that allocation and kernel choice are not counted."""
+class Collator(DataCollatorWithPadding):
+    """Pads as Trainer does by default, and remembers how many tokens there were: batch n is that of step n."""
 
-    def __init__(self):
-        self.start = self.end = 0.0
+    tokens = []
+
+    def __call__(self, features):
+        self.tokens.append(sum(len(each["input_ids"]) for each in features))
+        return super().__call__(features)
+
+
+class InTurns(TrainerCallback):
+    def __init__(self, warm_up, tokens):
+        self.left = warm_up
+        self.tokens = tokens
+        self.first = 0
+        self.seconds = []
+        self.started = time.perf_counter()
 
     def on_step_end(self, args, state, control, **kwargs):
-        if state.global_step == WARM_UP_STEPS:
-            self.start = time.perf_counter()
-        self.end = time.perf_counter()
+        self.seconds.append(time.perf_counter() - self.started)
+        self.left -= 1
+        if self.left == 0:
+            say({"seconds": self.seconds, "tokens": self.tokens[self.first : state.global_step]})
+            line = sys.stdin.readline()
+            if not line:
+                control.should_training_stop = True
+                return
+            self.left = int(line)
+            self.first = state.global_step
+            self.seconds = []
+        self.started = time.perf_counter()
 
 
 def main():
-    model_dir, train_csv, steps = sys.argv[1], sys.argv[2], int(sys.argv[3])
-    tokenizer = AutoTokenizer.from_pretrained(model_dir)
-    with open(train_csv, newline="", encoding="utf-8") as file:
+    with open(sys.argv[1], encoding="utf-8") as file:
+        options = json.load(file)
+    tokenizer = AutoTokenizer.from_pretrained(options["model"])
+    with open(options["train"], newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     labels = sorted({row["label"] for row in rows})
     encoded = [
         {**tokenizer(row["text"], truncation=True, max_length=512), "labels": labels.index(row["label"])} for row in rows
     ]
     transformers.set_seed(42)
-    # The file holds half-precision weights; without this the peer would train in half precision, ten times slower.
-    model = AutoModelForSequenceClassification.from_pretrained(model_dir, num_labels=len(labels), dtype=torch.float32)
-    clock = Clock()
+    # minilm's file holds half-precision weights; without this the peer would train in half precision, ten times slower.
+    model = AutoModelForSequenceClassification.from_pretrained(options["model"], num_labels=len(labels), dtype=torch.float32)
+    collator = Collator(tokenizer)
     with tempfile.TemporaryDirectory() as folder:
         arguments = TrainingArguments(
-            output_dir=folder, max_steps=WARM_UP_STEPS + steps, learning_rate=5e-5, seed=42,
-            per_device_train_batch_size=8, save_strategy="no", report_to=[], disable_tqdm=True, use_cpu=True,
+            output_dir=folder, learning_rate=5e-5, seed=42, per_device_train_batch_size=8, save_strategy="no",
+            report_to=[], disable_tqdm=True, use_cpu=True, **options["arguments"],
         )
         Trainer(
-            model=model, args=arguments, train_dataset=encoded, data_collator=DataCollatorWithPadding(tokenizer), callbacks=[clock]
+            model=model, args=arguments, train_dataset=encoded, data_collator=collator,
+            callbacks=[InTurns(options["warmUp"], collator.tokens)],
         ).train()
-    seconds = clock.end - clock.start
-    print(json.dumps({
-        "steps": steps,
-        "seconds": seconds,
-        "stepsPerSecond": steps / seconds,
+    say({
         "peakRssBytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         "versions": {"torch": torch.__version__, "transformers": transformers.__version__, "threads": torch.get_num_threads()},
-    }))
+    })
 
 
 if __name__ == "__main__":

@@ -14,20 +14,21 @@
 namespace distiltune::base {
 namespace {
 
-void append(Napi::Env env, Napi::Value value, std::u16string& text) {
+size_t length_of(Napi::Env env, napi_value value) {
   size_t length = 0;
   if (napi_get_value_string_utf16(env, value, nullptr, 0, &length) != napi_ok) throw Napi::Error::New(env);
-  const size_t start = text.size();
-  text.resize(start + length + 1);  // Node-API writes a NUL behind the text
-  if (napi_get_value_string_utf16(env, value, text.data() + start, length + 1, &length) != napi_ok) {
+  return length;
+}
+
+/** Writes a text of this length, and a NUL behind it. */
+void copy_text(Napi::Env env, napi_value value, char16_t* to, size_t length) {
+  if (napi_get_value_string_utf16(env, value, to, length + 1, &length) != napi_ok)
     throw Napi::Error::New(env);
-  }
-  text.resize(start + length);
 }
 
 std::u16string string_of(Napi::Value value) {
-  std::u16string text;
-  append(value.Env(), value, text);
+  std::u16string text(length_of(value.Env(), value), u'\0');
+  copy_text(value.Env(), value, text.data(), text.size());
   return text;
 }
 
@@ -43,19 +44,25 @@ std::vector<std::u16string> strings_of(Napi::Value value) {
 
 /** Texts of one call end to end. */
 struct Texts {
-  std::u16string units;
+  std::unique_ptr<char16_t[]> units;
   std::vector<size_t> ends;
 };
 
 Texts texts_of(Napi::Value value) {
   const auto array = value.As<Napi::Array>();
+  const Napi::Env env = value.Env();
+  // Whatever may run code of the caller's runs once: what is measured is what is copied.
+  std::vector<Napi::Value> strings(array.Length());
   Texts texts;
-  texts.ends.reserve(array.Length());
-  for (uint32_t i = 0; i < array.Length(); ++i) {
-    const Napi::HandleScope scope(value.Env());
-    append(value.Env(), array.Get(i), texts.units);
-    texts.ends.push_back(texts.units.size());
+  texts.ends.resize(strings.size());
+  size_t end = 0;
+  for (uint32_t i = 0; i < strings.size(); ++i) {
+    strings[i] = array.Get(i);
+    texts.ends[i] = end += length_of(env, strings[i]);
   }
+  texts.units.reset(new char16_t[end + 1]);
+  for (size_t i = 0, start = 0; i < strings.size(); start = texts.ends[i++])
+    copy_text(env, strings[i], texts.units.get() + start, texts.ends[i] - start);
   return texts;
 }
 
@@ -87,14 +94,25 @@ text::EncodeOptions options_of(Napi::Object object) {
   return options;
 }
 
-text::Encoding encode_all(const text::Tokenizer& tokenizer, const Texts& texts,
+/** A tokenizer and what each of its two threads has learned: the calling one, and the one of jobs. */
+struct Opened {
+  explicit Opened(const text::TokenizerSpec& spec) : tokenizer(spec) {}
+
+  const text::Tokenizer tokenizer;
+  text::WordCache here, of_jobs;
+};
+
+text::Encoding encode_all(const text::Tokenizer& tokenizer, text::WordCache& cache, const Texts& texts,
                           const text::EncodeOptions& options, const node::Cancelled* cancelled) {
   text::Encoding encoding;
+  encoding.offsets.reserve(texts.ends.size() + 1);
+  // English has a token for every five characters; memory that is reserved and not used costs nothing.
+  if (!texts.ends.empty()) encoding.ids.reserve(texts.ends.back() / 4 + 2 * texts.ends.size());
   size_t start = 0;
   for (const size_t end : texts.ends) {
     if (cancelled && *cancelled)
       throw Failure("CANCELLED", "Encoding was cancelled: its environment is going away");
-    tokenizer.encode(std::u16string_view(texts.units).substr(start, end - start), options, encoding);
+    tokenizer.encode({texts.units.get() + start, end - start}, options, encoding, cache);
     start = end;
   }
   return encoding;
@@ -124,9 +142,7 @@ Napi::Value to_javascript(Napi::Env env, const text::Encoding& encoding, bool sp
 class Tokenizer : public Napi::ObjectWrap<Tokenizer> {
  public:
   explicit Tokenizer(const Napi::CallbackInfo& info) : ObjectWrap(info) {
-    node::guard(info.Env(), [&] {
-      tokenizer_ = std::make_shared<const text::Tokenizer>(spec_of(info[0].As<Napi::Object>()));
-    });
+    node::guard(info.Env(), [&] { opened_ = std::make_shared<Opened>(spec_of(info[0].As<Napi::Object>())); });
   }
 
   static Napi::Function define(Napi::Env env) {
@@ -139,9 +155,10 @@ class Tokenizer : public Napi::ObjectWrap<Tokenizer> {
  private:
   Napi::Value encode_sync(const Napi::CallbackInfo& info) {
     return node::guard(info.Env(), [&] {
-      const auto tokenizer = open_tokenizer();
+      const auto opened = open_tokenizer();
       const text::EncodeOptions options = options_of(info[1].As<Napi::Object>());
-      return to_javascript(info.Env(), encode_all(*tokenizer, texts_of(info[0]), options, nullptr),
+      return to_javascript(info.Env(),
+                           encode_all(opened->tokenizer, opened->here, texts_of(info[0]), options, nullptr),
                            options.spans);
     });
   }
@@ -149,14 +166,14 @@ class Tokenizer : public Napi::ObjectWrap<Tokenizer> {
   Napi::Value encode(const Napi::CallbackInfo& info) {
     const Napi::Env env = info.Env();
     try {
-      auto tokenizer = open_tokenizer();
+      auto opened = open_tokenizer();
       auto texts = std::make_shared<const Texts>(texts_of(info[0]));
       const text::EncodeOptions options = options_of(info[1].As<Napi::Object>());
       return text_jobs(env).queue(env,
-                                  [tokenizer = std::move(tokenizer), texts = std::move(texts),
+                                  [opened = std::move(opened), texts = std::move(texts),
                                    options](const node::Cancelled& cancelled) -> node::Jobs::Finish {
-                                    auto encoding = std::make_shared<const text::Encoding>(
-                                        encode_all(*tokenizer, *texts, options, &cancelled));
+                                    auto encoding = std::make_shared<const text::Encoding>(encode_all(
+                                        opened->tokenizer, opened->of_jobs, *texts, options, &cancelled));
                                     return [encoding = std::move(encoding), options](Napi::Env env) {
                                       return to_javascript(env, *encoding, options.spans);
                                     };
@@ -166,16 +183,16 @@ class Tokenizer : public Napi::ObjectWrap<Tokenizer> {
     }
   }
 
-  void close(const Napi::CallbackInfo&) { tokenizer_.reset(); }
+  void close(const Napi::CallbackInfo&) { opened_.reset(); }
 
-  std::shared_ptr<const text::Tokenizer> open_tokenizer() const {
-    if (!tokenizer_)
+  std::shared_ptr<Opened> open_tokenizer() const {
+    if (!opened_)
       throw Failure("TOKENIZER_CLOSED", "Expected an open tokenizer, this one has been disposed",
                     "Load it again");
-    return tokenizer_;
+    return opened_;
   }
 
-  std::shared_ptr<const text::Tokenizer> tokenizer_;  // jobs under way keep it alive
+  std::shared_ptr<Opened> opened_;  // jobs under way keep it alive
 };
 
 }  // namespace

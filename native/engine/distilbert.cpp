@@ -99,12 +99,13 @@ void DistilBert::backward(const Parameters& w, const Batch& batch, View dlogits,
   const Parameters& g = gradients.others;
 
   const View dpooled = t.dq_first;
-  ops_.linear_backward_weight(dlogits, t.pooled, g.classifier.weight, g.classifier.bias);
+  ops_.linear_backward_weight(dlogits, t.pooled, g.classifier.weight, g.classifier.bias, gradients.add);
   ops_.linear_backward_input(dlogits, w.classifier.weight, dpooled, false);
   ops_.drop(dpooled, classifier_dropout(), dpooled);
   ops_.activate_backward(Activation::relu, t.pooled, dpooled,
                          dpooled);  // what was dropped has no gradient already
-  ops_.linear_backward_weight(dpooled, t.layers.back().y, g.pre_classifier.weight, g.pre_classifier.bias);
+  ops_.linear_backward_weight(dpooled, t.layers.back().y, g.pre_classifier.weight, g.pre_classifier.bias,
+                              gradients.add);
   const size_t lowest = frozen_.layers;
   if (lowest == t.layers.size()) return;
   ops_.linear_backward_input(dpooled, w.pre_classifier.weight, t.d_first, false);
@@ -112,7 +113,7 @@ void DistilBert::backward(const Parameters& w, const Batch& batch, View dlogits,
   for (size_t index = t.layers.size(); index-- > lowest;) {
     stop_if(cancelled);
     layer_backward(w.layers[index], batch, index, t.layers[index], is_last(index) ? t.d_first : t.dx, t.dx,
-                   g.layers[index]);
+                   gradients);
   }
 
   if (frozen_.embeddings) return;
@@ -125,7 +126,8 @@ void DistilBert::backward(const Parameters& w, const Batch& batch, View dlogits,
 /** From dy (queries, dim), which is used up, to dx (tokens, dim), the same memory but in the last layer.
  * Without anything to train below, dx is not computed. */
 void DistilBert::layer_backward(const Layer& w, const Batch& batch, size_t index, const LayerValues& t,
-                                View dy, View dx, Layer g) {
+                                View dy, View dx, Gradients& gradients) {
+  const Layer& g = gradients.others.layers[index];
   const int64_t queries = t.y.rows;
   const int64_t tokens = batch.tokens();
   const int64_t dim = shape_.dim;
@@ -137,18 +139,18 @@ void DistilBert::layer_backward(const Layer& w, const Batch& batch, size_t index
                            g.output_layer_norm.weight, g.output_layer_norm.bias);
   ops_.drop(ds2, output_dropout(index), d);
   ops_.activate(shape_.activation, t.h, a);
-  ops_.linear_backward_weight(d, a, g.lin2.weight, g.lin2.bias);
+  ops_.linear_backward_weight(d, a, g.lin2.weight, g.lin2.bias, gradients.add);
   const View dh = a;
   ops_.linear_backward_input(d, w.lin2.weight, dh, false);
   ops_.activate_backward(shape_.activation, t.h, dh, dh);
-  ops_.linear_backward_weight(dh, t.x1, g.lin1.weight, g.lin1.bias);
+  ops_.linear_backward_weight(dh, t.x1, g.lin1.weight, g.lin1.bias, gradients.add);
   const View dx1 = ds2;
   ops_.linear_backward_input(dh, w.lin1.weight, dx1, true);
 
   const View ds1 = dx1;
   ops_.layer_norm_backward(dx1, t.s1, t.mean1, t.rstd1, w.sa_layer_norm.weight, ds1, g.sa_layer_norm.weight,
                            g.sa_layer_norm.bias);
-  ops_.linear_backward_weight(ds1, t.ctx, g.out_lin.weight, g.out_lin.bias);
+  ops_.linear_backward_weight(ds1, t.ctx, g.out_lin.weight, g.out_lin.bias, gradients.add);
   const View dctx = d;
   ops_.linear_backward_input(ds1, w.out_lin.weight, dctx, false);
   const Attention how{shape_.heads, is_last(index), attention_dropout(index)};
@@ -157,8 +159,8 @@ void DistilBert::layer_backward(const Layer& w, const Batch& batch, size_t index
     const View dkv = as(values_.wide, tokens, 2 * dim);
     ops_.attention_backward(batch, how, t.q, t.k, t.v, t.ctx, t.lse, dctx, dq, dkv.columns(0, dim),
                             dkv.columns(dim, dim));
-    ops_.linear_backward_weight(dq, t.x_queries, g.q_lin.weight, g.q_lin.bias);
-    ops_.linear_backward_weight(dkv, t.x, g.kv().weight, g.kv().bias);
+    ops_.linear_backward_weight(dq, t.x_queries, g.q_lin.weight, g.q_lin.bias, gradients.add);
+    ops_.linear_backward_weight(dkv, t.x, g.kv().weight, g.kv().bias, gradients.add);
     if (trains_below(index)) {
       ops_.linear_backward_input(dq, w.q_lin.weight, ds1, true);
       ops_.linear_backward_input(dkv, w.kv().weight, dx, false);
@@ -168,7 +170,7 @@ void DistilBert::layer_backward(const Layer& w, const Batch& batch, size_t index
     const View dqkv = as(values_.wide, tokens, 3 * dim);
     ops_.attention_backward(batch, how, t.q, t.k, t.v, t.ctx, t.lse, dctx, dqkv.columns(0, dim),
                             dqkv.columns(dim, dim), dqkv.columns(2 * dim, dim));
-    ops_.linear_backward_weight(dqkv, t.x, g.qkv().weight, g.qkv().bias);
+    ops_.linear_backward_weight(dqkv, t.x, g.qkv().weight, g.qkv().bias, gradients.add);
     if (trains_below(index)) ops_.linear_backward_input(dqkv, w.qkv().weight, dx, true);
   }
   // Exactly zero, since softmax ignores what all keys share; the sum just taken is rounding noise, which

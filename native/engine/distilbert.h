@@ -33,6 +33,8 @@ struct Frozen {
 struct Gradients {
   WordGradient word_embeddings;
   const Parameters& others;
+  /** Whether weights of linear layers are added to, as all others always are, or overwritten. */
+  bool add = false;
 };
 
 /** Looked at between layers, which then throw CANCELLED. */
@@ -51,8 +53,8 @@ class DistilBert {
   /** Logits with dropout, whose masks hang on the seed and `micro_batch`; keeps what backward() needs. */
   View forward(const Parameters& w, const Batch& batch, uint64_t micro_batch, const Cancelled& cancelled);
 
-  /** Adds the gradients of the batch that forward() has just seen, of all that is not frozen. dlogits (rows,
-   * labels). */
+  /** Adds the gradients of the batch that forward() has just seen, of all that is not frozen, or puts them
+   * there (Gradients::add). dlogits (rows, labels). */
   void backward(const Parameters& w, const Batch& batch, View dlogits, Gradients& gradients,
                 const Cancelled& cancelled);
 
@@ -92,7 +94,7 @@ class DistilBert {
   void run(const Parameters& w, const Batch& batch, const Cancelled& cancelled);
   void layer_forward(const Layer& w, const Batch& batch, size_t index, LayerValues& t);
   void layer_backward(const Layer& w, const Batch& batch, size_t index, const LayerValues& t, View dy,
-                      View dx, Layer g);
+                      View dx, Gradients& gradients);
   /** Whether anything below the layer is trained, so that the gradient of its input is wanted. */
   bool trains_below(size_t index) const {
     return !frozen_.embeddings || static_cast<int64_t>(index) > frozen_.layers;

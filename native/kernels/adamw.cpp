@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <utility>
 
 #include "inner.h"
 #include "scratch.h"
@@ -51,6 +52,14 @@ bool all_zero(const float* values, int64_t n) {
   return true;
 }
 
+void level(float* parameter, float* moment1, float* moment2, int64_t row, int64_t dim, LateRows& late) {
+  const auto all = static_cast<uint32_t>(late.steps.size());
+  const uint32_t had = std::exchange(late.had[row], all);
+  float *m = moment1 + row * dim, *v = moment2 + row * dim;
+  if (had == all || (late.untouched_stay && all_zero(m, dim) && all_zero(v, dim))) return;
+  inner().adamw_late(late.steps.data() + had, all - had, parameter + row * dim, m, v, dim);
+}
+
 }  // namespace
 
 void adamw(ThreadPool& pool, const AdamWStep& step, float* parameter, float* moment1, float* moment2,
@@ -63,23 +72,36 @@ void adamw(ThreadPool& pool, const AdamWStep& step, float* parameter, float* mom
 }
 
 void adamw_rows(ThreadPool& pool, const AdamWStep& step, float* parameter, float* moment1, float* moment2,
-                const RowGradient& gradient, int64_t entries, int64_t dim) {
-  const AdamWScalars values = scalars(step);
-  // A row that never had a gradient keeps moments of zero, and without decay it does not move.
-  const bool untouched_stay = step.weight_decay == 0 && step.epsilon > 0;
+                const RowGradient& gradient, int64_t entries, int64_t dim, LateRows& late) {
+  level_rows(pool, parameter, moment1, moment2, gradient.ids, dim, late);
+  if (late.had.empty()) late.had.assign(entries, 0);
+  late.steps.push_back(scalars(step));
+  late.untouched_stay = late.untouched_stay && step.weight_decay == 0 && step.epsilon > 0;
+  const auto all = static_cast<uint32_t>(late.steps.size());
+  pool.run(static_cast<int64_t>(gradient.ids.size()), [&](int64_t place) {
+    const int64_t row = gradient.ids[place], at = row * dim;
+    inner().adamw(late.steps.back(), parameter + at, moment1 + at, moment2 + at,
+                  gradient.values.data() + place * dim, dim);
+    late.had[row] = all;
+  });
+}
+
+void level_rows(ThreadPool& pool, float* parameter, float* moment1, float* moment2,
+                const std::vector<int32_t>& ids, int64_t dim, LateRows& late) {
+  if (late.steps.empty()) return;
+  pool.run(static_cast<int64_t>(ids.size()),
+           [&](int64_t place) { level(parameter, moment1, moment2, ids[place], dim, late); });
+}
+
+void level_rows(ThreadPool& pool, float* parameter, float* moment1, float* moment2, int64_t entries,
+                int64_t dim, LateRows& late) {
+  if (late.steps.empty()) return;
   const int64_t rows = std::max<int64_t>(1, block / dim);
   pool.run((entries + rows - 1) / rows, [&](int64_t task) {
-    const int64_t begin = task * rows, end = std::min(entries, begin + rows);
-    auto id = std::lower_bound(gradient.ids.begin(), gradient.ids.end(), begin);
-    for (int64_t row = begin; row < end; ++row) {
-      const float* row_gradient = nullptr;
-      if (id != gradient.ids.end() && *id == row)
-        row_gradient = gradient.values.data() + (id++ - gradient.ids.begin()) * dim;
-      float *m = moment1 + row * dim, *v = moment2 + row * dim;
-      if (!row_gradient && untouched_stay && all_zero(m, dim) && all_zero(v, dim)) continue;
-      inner().adamw(values, parameter + row * dim, m, v, row_gradient, dim);
-    }
+    const int64_t end = std::min(entries, (task + 1) * rows);
+    for (int64_t row = task * rows; row < end; ++row) level(parameter, moment1, moment2, row, dim, late);
   });
+  late = {};
 }
 
 double sum_of_squares(ThreadPool& pool, const float* values, int64_t count) {

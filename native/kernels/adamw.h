@@ -1,7 +1,9 @@
 #pragma once
 #include <cstdint>
+#include <vector>
 
 #include "embedding.h"
+#include "inner.h"
 #include "thread_pool.h"
 
 namespace distiltune::kernels {
@@ -30,10 +32,28 @@ struct AdamWStep {
 void adamw(ThreadPool& pool, const AdamWStep& step, float* parameter, float* moment1, float* moment2,
            const float* gradient, int64_t count);
 
-/** The same for a table (entries, dim) whose gradient is zero outside `gradient.ids`; same bits as the dense
- * update. */
+/**
+ * Updates that rows of a table have still to get. A row without a gradient moves all the same while its
+ * moments fade, but nobody looks: it waits, and gets all its updates at once, in registers, before it is
+ * read. Then it has the bits of a row that never waited.
+ */
+struct LateRows {
+  std::vector<AdamWScalars> steps;  // since all rows were level
+  std::vector<uint32_t> had;        // of each row, how many of them; empty while all are level
+  bool untouched_stay = true;       // whether none of them moves a row whose moments are zero
+};
+
+/** The same for a table (entries, dim) whose gradient is zero outside `gradient.ids`. Other rows are late
+ * afterwards. */
 void adamw_rows(ThreadPool& pool, const AdamWStep& step, float* parameter, float* moment1, float* moment2,
-                const RowGradient& gradient, int64_t entries, int64_t dim);
+                const RowGradient& gradient, int64_t entries, int64_t dim, LateRows& late);
+
+/** Brings the rows `ids`, distinct, up to date. */
+void level_rows(ThreadPool& pool, float* parameter, float* moment1, float* moment2,
+                const std::vector<int32_t>& ids, int64_t dim, LateRows& late);
+/** Brings all rows up to date. */
+void level_rows(ThreadPool& pool, float* parameter, float* moment1, float* moment2, int64_t entries,
+                int64_t dim, LateRows& late);
 
 /** Sum of squares in double, in blocks of fixed size added in order. */
 double sum_of_squares(ThreadPool& pool, const float* values, int64_t count);

@@ -18,6 +18,11 @@ void adamw(const AdamWScalars& scalars, float* parameter, float* moment1, float*
   }
 }
 
+void adamw_late(const AdamWScalars* scalars, int64_t count, float* parameter, float* moment1, float* moment2,
+                int64_t n) {
+  for (int64_t step = 0; step < count; ++step) adamw(scalars[step], parameter, moment1, moment2, nullptr, n);
+}
+
 double sum_of_squares(const float* values, int64_t n) {
   double total = 0;
   for (int64_t i = 0; i < n; ++i) total += static_cast<double>(values[i]) * values[i];

@@ -50,6 +50,8 @@ Isa best_isa() {
   const bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                       __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
   return avx2 && avx512 ? Isa::avx512 : avx2 ? Isa::avx2 : Isa::scalar;
+#elif defined(__aarch64__)
+  return Isa::neon;  // part of the architecture
 #else
   return Isa::scalar;
 #endif
@@ -170,6 +172,8 @@ const char* name(Isa isa) {
       return "avx512";
     case Isa::avx2:
       return "avx2";
+    case Isa::neon:
+      return "neon";
     case Isa::scalar:
       break;
   }

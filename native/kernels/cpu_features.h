@@ -2,7 +2,7 @@
 
 namespace distiltune::kernels {
 
-enum class Isa { scalar, avx2, avx512 };
+enum class Isa { scalar, neon, avx2, avx512 };
 
 /** Best instruction set of this CPU and operating system, or the lower one that DISTILTUNE_ISA names; a name
  * that is unknown or asks for more than there is counts as not given. Read once. */

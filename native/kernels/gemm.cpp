@@ -74,10 +74,12 @@ void linear_backward_input(ThreadPool& pool, const float* dy, int64_t dy_stride,
 }
 
 void linear_backward_weight(ThreadPool& pool, const float* dy, int64_t dy_stride, const float* x,
-                            int64_t x_stride, float* dw, float* dbias, int64_t m, int64_t n, int64_t k) {
+                            int64_t x_stride, float* dw, float* dbias, int64_t m, int64_t n, int64_t k,
+                            bool accumulate) {
   const Inner& loops = inner();
   const Cut rows(n, weight_rows(n, k), left_columns), groups(k, right_columns, group_columns),
       depths(m, tokens_limit, 1);
+  if (dbias && !accumulate) std::fill_n(dbias, n, 0.0f);
   pool.run(rows.parts() * groups.parts(), [&](int64_t task) {
     const int64_t part = task / groups.parts(), group = task % groups.parts();
     const int64_t j = groups.begin(group), columns = groups.size(group);
@@ -91,7 +93,8 @@ void linear_backward_weight(ThreadPool& pool, const float* dy, int64_t dy_stride
         const int64_t width = std::min(left_columns, end - i);
         loops.pack_left(dy + p * dy_stride + i, dy_stride, depth, width, left,
                         dbias && group == 0 ? dbias + i : nullptr);
-        loops.multiply_packed(left, right, dw + i * k + j, k, width, columns, depth);
+        loops.multiply_packed(left, right, dw + i * k + j, k, width, columns, depth,
+                              accumulate || block > 0 ? Store::accumulate : Store::overwrite);
       }
     }
   });

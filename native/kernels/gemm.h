@@ -19,9 +19,11 @@ void linear(ThreadPool& pool, const float* x, int64_t x_stride, const float* w, 
 void linear_backward_input(ThreadPool& pool, const float* dy, int64_t dy_stride, const float* w, float* dx,
                            int64_t dx_stride, int64_t m, int64_t n, int64_t k, bool accumulate);
 
-/** dw (n, k) += dyᵀ · x and dbias (n) += column sums of dy (m, n); dbias may be null. dw is contiguous. */
+/** dw (n, k) = dyᵀ · x and dbias (n) = column sums of dy (m, n); adds to both where `accumulate`; dbias may
+ * be null. dw is contiguous. */
 void linear_backward_weight(ThreadPool& pool, const float* dy, int64_t dy_stride, const float* x,
-                            int64_t x_stride, float* dw, float* dbias, int64_t m, int64_t n, int64_t k);
+                            int64_t x_stride, float* dw, float* dbias, int64_t m, int64_t n, int64_t k,
+                            bool accumulate);
 
 /** A linear layer whose weights were laid out once for the tiles of linear(), for forward passes that use them
  * many times. Same bits as linear(). A view: the memory belongs to whoever packed it. */

@@ -4,7 +4,7 @@
 #include "inner.h"
 #include "noinline.h"
 
-// Included after vector_avx2.h or vector_avx512.h.
+// Included after vector_avx2.h, vector_avx512.h or vector_neon.h.
 
 namespace distiltune::kernels {
 namespace {
@@ -16,7 +16,6 @@ constexpr int64_t tile_rows = 6;
 // Rows of a matrix lie pages apart, where the machine's own prefetch does not follow: packing asks for them
 // ahead.
 constexpr int64_t rows_ahead = 16;
-inline void prefetch(const float* from) { _mm_prefetch(reinterpret_cast<const char*>(from), _MM_HINT_T0); }
 
 int64_t round_up(int64_t columns) { return (columns + width - 1) / width * width; }
 int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
@@ -88,10 +87,9 @@ DISTILTUNE_NOINLINE void tile(const float* a, int64_t a_row, int64_t a_column, c
     if (bias) start = v == vectors - 1 ? load(bias + v * width, mask) : load(bias + v * width);
     for (int r = 0; r < rows; ++r) total[r][v] = start;
   }
-  if (accumulate) {
-    for (int r = 0; r < rows; ++r) {
-      for (int v = 0; v < vectors; ++v) prefetch(c + r * c_stride + v * width);
-    }
+  // A store too waits for its line.
+  for (int r = 0; r < rows; ++r) {
+    for (int v = 0; v < vectors; ++v) prefetch(c + r * c_stride + v * width);
   }
   for (int64_t p = 0; p < depth; ++p) {
     Vec right[vectors];
@@ -131,7 +129,7 @@ Tile tile_of(int64_t rows) {
 }
 
 Tile tile_of(int64_t rows, int64_t vectors) {
-#if defined(__AVX512F__)
+#if defined(__AVX512F__) || defined(__ARM_NEON)
   if (vectors == 4) return tile_of<4>(rows);
   if (vectors == 3) return tile_of<3>(rows);
 #endif
@@ -154,13 +152,13 @@ void multiply(const float* a, int64_t a_row, int64_t a_column, const float* pack
 }
 
 void multiply_packed(const float* left, const float* packed, float* c, int64_t c_stride, int64_t rows,
-                     int64_t columns, int64_t depth) {
+                     int64_t columns, int64_t depth, Store how) {
   for (int64_t j = 0; j < columns; j += panel_columns) {
     const int64_t panel = smaller(panel_columns, columns - j), vectors = (panel + width - 1) / width;
     for (int64_t r = 0; r < rows; r += tile_rows)
-      tile_of(smaller(tile_rows, rows - r), vectors)(left + r * depth, 1, tile_rows, packed + j * depth,
-                                                     c + r * c_stride + j, c_stride, depth,
-                                                     panel - (vectors - 1) * width, true, nullptr);
+      tile_of(smaller(tile_rows, rows - r), vectors)(
+          left + r * depth, 1, tile_rows, packed + j * depth, c + r * c_stride + j, c_stride, depth,
+          panel - (vectors - 1) * width, how == Store::accumulate, nullptr);
   }
 }
 

@@ -50,9 +50,9 @@ struct Inner {
   void (*multiply)(const float* a, int64_t a_row, int64_t a_column, const float* packed, float* c,
                    int64_t c_stride, int64_t rows, int64_t columns, int64_t depth, Store store,
                    const float* bias);
-  /** c (rows, columns) += a · b, a packed by pack_left; the same order of sums. */
+  /** c (rows, columns) = or += a · b, a packed by pack_left; the same order of sums. */
   void (*multiply_packed)(const float* left, const float* packed, float* c, int64_t c_stride, int64_t rows,
-                          int64_t columns, int64_t depth);
+                          int64_t columns, int64_t depth, Store store);
 
   /** Philox 4x32-10: draws of blocks [first, first + blocks), 128 each; see philox.h. */
   void (*philox)(const uint32_t key[2], const uint32_t stream[2], uint64_t first, int64_t blocks,
@@ -87,6 +87,9 @@ struct Inner {
   /** gradient may be null: zeros. */
   void (*adamw)(const AdamWScalars& scalars, float* parameter, float* moment1, float* moment2,
                 const float* gradient, int64_t n);
+  /** `count` updates without a gradient, one after another: the bits of as many calls of adamw. */
+  void (*adamw_late)(const AdamWScalars* scalars, int64_t count, float* parameter, float* moment1,
+                     float* moment2, int64_t n);
   double (*sum_of_squares)(const float* values, int64_t n);
 };
 

@@ -30,6 +30,7 @@ const Inner inner_avx2 = {
     layer_norm_backward,
     quantise,
     adamw,
+    adamw_late,
     sum_of_squares,
 };
 

@@ -22,6 +22,7 @@ const Inner inner_scalar = {
     scalar::layer_norm_backward,
     scalar::quantise,
     scalar::adamw,
+    scalar::adamw_late,
     scalar::sum_of_squares,
 };
 

@@ -11,7 +11,7 @@ void pack_left(const float* b, int64_t stride, int64_t depth, int64_t columns, f
 void multiply(const float* a, int64_t a_row, int64_t a_column, const float* packed, float* c,
               int64_t c_stride, int64_t rows, int64_t columns, int64_t depth, Store store, const float* bias);
 void multiply_packed(const float* left, const float* packed, float* c, int64_t c_stride, int64_t rows,
-                     int64_t columns, int64_t depth);
+                     int64_t columns, int64_t depth, Store store);
 void philox(const uint32_t key[2], const uint32_t stream[2], uint64_t first, int64_t blocks, uint16_t* draws);
 void drop(const float* x, const DropoutDraws& draws, float* y, int64_t n);
 void exponentials(float* s, int64_t n, int64_t padded, float scale, float* max, float* sum);
@@ -27,6 +27,8 @@ void layer_norm_backward(const float* dy, const float* sum, float mean, float rs
                          float* dsum, float* dgamma, float* dbeta, int64_t dim);
 void adamw(const AdamWScalars& scalars, float* parameter, float* moment1, float* moment2,
            const float* gradient, int64_t n);
+void adamw_late(const AdamWScalars* scalars, int64_t count, float* parameter, float* moment1, float* moment2,
+                int64_t n);
 double sum_of_squares(const float* values, int64_t n);
 
 }  // namespace distiltune::kernels::scalar

@@ -14,6 +14,8 @@ using Mask = __m256;  // a lane's sign bit
 constexpr int64_t width = 8;
 constexpr int tile_vectors = 2;  // a tile of the product: 6 rows of 2 vectors, 12 of the 16 registers
 
+inline void prefetch(const float* from) { _mm_prefetch(reinterpret_cast<const char*>(from), _MM_HINT_T0); }
+
 inline Vec load(const float* from) { return _mm256_loadu_ps(from); }
 inline void store(float* to, Vec v) { _mm256_storeu_ps(to, v); }
 inline Mask first(int64_t n) {

@@ -20,6 +20,9 @@ using Mask = __mmask16;
 constexpr int64_t width = 16;
 constexpr int tile_vectors = 4;  // a tile of the product: 6 rows of 4 vectors, 24 of the 32 registers
 
+/** Asks for a line of memory that is read soon. */
+inline void prefetch(const float* from) { _mm_prefetch(reinterpret_cast<const char*>(from), _MM_HINT_T0); }
+
 inline Vec load(const float* from) { return _mm512_loadu_ps(from); }
 inline void store(float* to, Vec v) { _mm512_storeu_ps(to, v); }
 /** The first n lanes, n from 0 to width. */

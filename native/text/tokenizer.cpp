@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "../failure.h"
+#include "characters.h"
 #include "unicode_tables.h"
 
 namespace distiltune::text {
@@ -36,10 +37,11 @@ std::string printable(const std::u16string& text) {
 /** One row under way: words come in, ids go out until the limit is passed. */
 class Row final : public WordSink {
  public:
-  Row(const Tokenizer& tokenizer, const EncodeOptions& options, Encoding& encoding)
+  Row(const Tokenizer& tokenizer, const EncodeOptions& options, Encoding& encoding, WordCache& cache)
       : tokenizer_(tokenizer),
         options_(options),
         encoding_(encoding),
+        cache_(cache),
         normalizer_(tokenizer.normalizer_, *this) {}
 
   void encode(std::u16string_view text) {
@@ -91,10 +93,10 @@ class Row final : public WordSink {
 
   void split_at_special_tokens(std::u16string_view text) {
     size_t start = 0;
-    for (size_t at = 0; options_.match_special_tokens && at < text.size() && !full();) {
-      const Tokenizer::SpecialToken* special = nullptr;
-      if (tokenizer_.starts_special_token_[text[at] & 0xFF])
-        special = tokenizer_.special_token_at(text.substr(at));
+    for (size_t at = 0; options_.match_special_tokens && !full();) {
+      at = tokenizer_.next_special_start(text, at);
+      if (at == text.size()) break;
+      const Tokenizer::SpecialToken* const special = tokenizer_.special_token_at(text.substr(at));
       if (!special) {
         ++at;
         continue;
@@ -109,20 +111,82 @@ class Row final : public WordSink {
 
   /** text[at .. end) */
   void split_words(std::u16string_view text, size_t at) {
-    while (at < text.size() && !full()) {
-      const char16_t unit = text[at];
-      if (unit >= 128) {
-        at = slow_word(text, at);
+    while (at < text.size() && !full()) at = split_block(text, at);
+  }
+
+  /** A word of a block, or a punctuation character, which has no pair. */
+  struct Found {
+    ShortWord word;
+    WordCache::Pair* pair;
+    size_t start, length;
+  };
+
+  /** The words of some characters from `at` on. Returns where they end. */
+  size_t split_block(std::u16string_view text, size_t at) {
+    const size_t count = std::min(kBlock, text.size() - at);
+    uint8_t bytes[kBlock + ShortWord::kLongest] = {};
+    const Characters are = characters(text.data() + at, count, tokenizer_.normalizer_.lowercase, bytes);
+    const uint64_t all = are.letters | are.punctuation | are.odd;
+    const size_t longest =
+        std::min(ShortWord::kLongest, static_cast<size_t>(tokenizer_.normalizer_.max_word_code_points));
+
+    // All words are looked for before any is looked at: their entries come from the cache's far corners
+    // meanwhile.
+    Found found[kBlock];
+    size_t words = 0, i = 0;
+    bool closer = false;  // whether the word or character at i needs a closer look
+    while (i < count && (all >> i) != 0) {
+      i += lowest(all >> i);
+      if (are.punctuation >> i & 1) {
+        found[words++] = {{0, 0}, nullptr, at + i, 1};
+        ++i;
         continue;
       }
-      const Tokenizer::Ascii& ascii = tokenizer_.ascii_[unit];
-      if (ascii.kind == Tokenizer::Ascii::kLetter) {
-        at = ascii_word(text, at);
-      } else {
-        if (ascii.kind == Tokenizer::Ascii::kPunctuation) push(ascii.id, span(at, at + 1));
-        ++at;
-      }
+      const uint64_t others = ~(are.letters >> i);
+      const size_t length = std::min(others ? lowest(others) : kBlock, count - i), end = i + length;
+      if (i > 0 && end == count && at + count < text.size()) break;  // it may go on in the next block
+      closer = length == 0 || length > longest || (end < count && (are.odd >> end & 1));
+      if (closer) break;
+      const ShortWord word = ShortWord::of(bytes + i, length);
+      found[words] = {word, &cache_.at(word), at + i, length};
+      prefetch(found[words++].pair);
+      i = end;
     }
+    if (!closer && (i >= count || (all >> i) == 0)) i = count;
+
+    for (size_t word = 0; word < words; ++word) put(found[word], text);
+    if (!closer || full()) return at + i;
+    return are.odd >> i & 1 ? odd_character(text, at + i) : ascii_word(text, at + i);
+  }
+
+  /** A control character, or one beyond ASCII. Returns where it, or the word that it is part of, ends. */
+  size_t odd_character(std::u16string_view text, size_t at) {
+    const char16_t unit = text[at];
+    if (unit >= 128) return slow_word(text, at);
+    return tokenizer_.ascii_[unit].kind == Tokenizer::Ascii::kLetter ? ascii_word(text, at) : at + 1;
+  }
+
+  void put(const Found& found, std::u16string_view text) {
+    const Span place = span(found.start, found.start + found.length);
+    if (!found.pair) return push(tokenizer_.ascii_[text[found.start]].id, place);
+    const WordCache::Entry* const entry = found.pair->find(found.word);
+    if (!entry) return learn(found.word, *found.pair, text, found.start);
+    if (entry->count == 1) return push(entry->ids[0], place);
+    if (options_.spans) return void(ascii_word(text, found.start));  // where pieces end is not kept
+    encoding_.ids.insert(encoding_.ids.end(), entry->ids, entry->ids + entry->count);
+  }
+
+  /** Puts the word's ids out, and into `pair` where they fit. */
+  void learn(const ShortWord& word, WordCache::Pair& pair, std::u16string_view text, size_t at) {
+    const size_t before = encoding_.ids.size();
+    ascii_word(text, at);
+    const size_t count = encoding_.ids.size() - before;
+    if (count > WordCache::Entry::kMostIds) return;
+    WordCache::Entry entry;
+    entry.word = word;
+    entry.count = static_cast<uint32_t>(count);
+    std::copy_n(encoding_.ids.begin() + static_cast<std::ptrdiff_t>(before), count, entry.ids);
+    pair.put(entry);
   }
 
   /** A word of ASCII letters and digits between ASCII separators or punctuation, else as slow_word. Returns
@@ -169,6 +233,7 @@ class Row final : public WordSink {
   const Tokenizer& tokenizer_;
   const EncodeOptions& options_;
   Encoding& encoding_;
+  WordCache& cache_;
   Normalizer normalizer_;
   size_t limit_ = kUnlimited;
   std::vector<Piece> pieces_;
@@ -182,7 +247,7 @@ Tokenizer::Tokenizer(const TokenizerSpec& spec)
       sep_(id_of(spec.sep_token)) {
   for (const std::u16string& token : spec.special_tokens) {
     special_tokens_.push_back({token, id_of(token)});
-    starts_special_token_[token[0] & 0xFF] = true;
+    if (special_starts_.find(token[0]) == std::u16string::npos) special_starts_ += token[0];
   }
   std::sort(special_tokens_.begin(), special_tokens_.end(),
             [](const SpecialToken& a, const SpecialToken& b) { return a.text.size() > b.text.size(); });
@@ -211,6 +276,19 @@ int32_t Tokenizer::id_of(const std::u16string& token) const {
                 "Expected the vocabulary to hold the token '" + printable(token) + "', it does not");
 }
 
+size_t Tokenizer::next_special_start(std::u16string_view text, size_t at) const {
+  constexpr size_t kStride = 32;  // compared all at once, without a branch
+  for (; at + kStride <= text.size(); at += kStride) {
+    const char16_t* const from = text.data() + at;
+    uint16_t found = 0;
+    for (const char16_t start : special_starts_) {
+      for (size_t i = 0; i < kStride; ++i) found = static_cast<uint16_t>(found | -(from[i] == start));
+    }
+    if (found) break;
+  }
+  return std::min(text.size(), text.find_first_of(special_starts_, at));
+}
+
 const Tokenizer::SpecialToken* Tokenizer::special_token_at(std::u16string_view text) const {
   for (const SpecialToken& special : special_tokens_) {
     if (text.substr(0, special.text.size()) == special.text) return &special;
@@ -218,8 +296,9 @@ const Tokenizer::SpecialToken* Tokenizer::special_token_at(std::u16string_view t
   return nullptr;
 }
 
-void Tokenizer::encode(std::u16string_view text, const EncodeOptions& options, Encoding& encoding) const {
-  Row(*this, options, encoding).encode(text);
+void Tokenizer::encode(std::u16string_view text, const EncodeOptions& options, Encoding& encoding,
+                       WordCache& cache) const {
+  Row(*this, options, encoding, cache).encode(text);
 }
 
 }  // namespace distiltune::text

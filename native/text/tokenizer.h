@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "normalize.h"
+#include "word_cache.h"
 #include "wordpiece.h"
 
 namespace distiltune::text {
@@ -45,10 +46,11 @@ class Tokenizer {
 
   /**
    * Appends one row. Any sequence of code units will do: lone surrogates count as U+FFFD. Linear in the
-   * length of the text, and stops behind the first token that no longer fits. Throws BATCH_TOO_LARGE above
-   * 2^31 - 1 tokens in all rows.
+   * length of the text, and stops behind the first token that no longer fits. `cache` is of this tokenizer
+   * alone. Throws BATCH_TOO_LARGE above 2^31 - 1 tokens in all rows.
    */
-  void encode(std::u16string_view text, const EncodeOptions& options, Encoding& encoding) const;
+  void encode(std::u16string_view text, const EncodeOptions& options, Encoding& encoding,
+              WordCache& cache) const;
 
  private:
   friend class Row;
@@ -66,6 +68,8 @@ class Tokenizer {
     bool ends_word() const { return kind == kPunctuation || kind == kSeparator; }
   };
 
+  /** Where a special token may start in `text` from `at` on; its length where none does. */
+  size_t next_special_start(std::u16string_view text, size_t at) const;
   /** The longest special token that starts `text`; null when none does. */
   const SpecialToken* special_token_at(std::u16string_view text) const;
   int32_t id_of(const std::u16string& token) const;
@@ -75,8 +79,8 @@ class Tokenizer {
   int32_t unk_;
   int32_t cls_;
   int32_t sep_;
-  std::vector<SpecialToken> special_tokens_;      // longest first
-  std::array<bool, 256> starts_special_token_{};  // by the low byte of the first code unit
+  std::vector<SpecialToken> special_tokens_;  // longest first
+  std::u16string special_starts_;             // first code unit of each, no two the same
   std::array<Ascii, 128> ascii_;
 };
 

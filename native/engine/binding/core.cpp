@@ -103,13 +103,15 @@ node::Jobs::Finish logits(Core& core, const OwnedBatch& batch, const Cancelled& 
 }
 
 node::Jobs::Finish parameter(Core& core, const std::string& name) {
-  return node::finish_with<Napi::Float32Array>(
-      copy_of(core.training.parameters().views()[index_of(core, name)]));
+  const size_t index = index_of(core, name);
+  if (index == 0) core.training.level();
+  return node::finish_with<Napi::Float32Array>(copy_of(core.training.parameters().views()[index]));
 }
 
 node::Jobs::Finish gradient(Core& core, const std::string& name) {
   const size_t index = index_of(core, name);
-  const View view = core.training.other_gradients().views()[index];
+  const bool pending = core.training.counters().pending > 0;
+  const View view = pending ? core.training.other_gradients().views()[index] : View{};
   return node::finish_with<Napi::Float32Array>(
       index == 0 ? dense(core.training.word_gradient().rows, core.infos[index])
                  : copy_or_zeros(view, core.infos[index]));
@@ -117,6 +119,7 @@ node::Jobs::Finish gradient(Core& core, const std::string& name) {
 
 node::Jobs::Finish moments(Core& core, const std::string& name) {
   const size_t index = index_of(core, name);
+  if (index == 0) core.training.level();
   const auto of = [&](const ParameterStore& store) {
     return node::finish_with<Napi::Float32Array>(copy_or_zeros(store.views()[index], core.infos[index]));
   };

@@ -113,7 +113,11 @@ class AtenOps final : public Ops {
     accumulate ? wrap(dx).add_(product) : wrap(dx).copy_(product);
   }
 
-  void linear_backward_weight(View dy, View x, View dw, View db) override {
+  void linear_backward_weight(View dy, View x, View dw, View db, bool accumulate) override {
+    if (!accumulate) {
+      wrap(dw).zero_();
+      wrap(db).zero_();
+    }
     wrap(dw).add_(at::mm(wrap(dy).t(), wrap(x)));
     wrap_vector(db).add_(wrap(dy).sum(0));
   }
@@ -199,13 +203,15 @@ class AtenOps final : public Ops {
     update(step, wrap(parameter), wrap(moment1), wrap(moment2), wrap(gradient));
   }
 
-  void adamw(const AdamWStep& step, View parameter, View moment1, View moment2,
-             const WordGradient& gradient) override {
+  void adamw(const AdamWStep& step, View parameter, View moment1, View moment2, const WordGradient& gradient,
+             LateRows&) override {
     Tensor dense = at::zeros_like(wrap(parameter));
     dense.index_copy_(0, wrap_indices(gradient.rows.ids.data(), gradient.rows.ids.size()),
                       wrap(values(gradient, parameter.cols)));
     update(step, wrap(parameter), wrap(moment1), wrap(moment2), dense);
   }
+
+  void level(View, View, View, const std::vector<int32_t>*, LateRows&) override {}  // no row is ever late
 
  private:
   /** One row of the batch as attention sees it: matrices (heads, queries or keys, dim / heads) in place. */

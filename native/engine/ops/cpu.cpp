@@ -52,9 +52,9 @@ class CpuOps final : public Ops {
                                    dx.cols, accumulate);
   }
 
-  void linear_backward_weight(View dy, View x, View dw, View db) override {
+  void linear_backward_weight(View dy, View x, View dw, View db, bool accumulate) override {
     kernels::linear_backward_weight(pool_, dy.f32(), dy.stride, x.f32(), x.stride, dw.f32(), db.f32(),
-                                    dy.rows, dy.cols, x.cols);
+                                    dy.rows, dy.cols, x.cols, accumulate);
   }
 
   void activate(Activation activation, View x, View y) override {
@@ -108,10 +108,20 @@ class CpuOps final : public Ops {
                    parameter.count());
   }
 
-  void adamw(const AdamWStep& step, View parameter, View moment1, View moment2,
-             const WordGradient& gradient) override {
+  void adamw(const AdamWStep& step, View parameter, View moment1, View moment2, const WordGradient& gradient,
+             LateRows& late) override {
     kernels::adamw_rows(pool_, step, parameter.f32(), moment1.f32(), moment2.f32(), gradient.rows,
-                        parameter.rows, parameter.cols);
+                        parameter.rows, parameter.cols, late);
+  }
+
+  void level(View parameter, View moment1, View moment2, const std::vector<int32_t>* ids,
+             LateRows& late) override {
+    if (ids) {
+      kernels::level_rows(pool_, parameter.f32(), moment1.f32(), moment2.f32(), *ids, parameter.cols, late);
+    } else {
+      kernels::level_rows(pool_, parameter.f32(), moment1.f32(), moment2.f32(), parameter.rows,
+                          parameter.cols, late);
+    }
   }
 
  private:

@@ -12,6 +12,7 @@ namespace distiltune::engine {
 
 using kernels::AdamWStep;
 using kernels::Dropout;
+using kernels::LateRows;
 using model::Activation;
 using model::Batch;
 
@@ -87,8 +88,8 @@ class Ops {
   virtual void linear(View x, View w, View b, View y) = 0;
   /** dx = dy · w, or adds it where `accumulate`. dy and dx strided. */
   virtual void linear_backward_input(View dy, View w, View dx, bool accumulate) = 0;
-  /** Adds dyᵀ · x to dw and the column sums of dy to db. dy and x strided. */
-  virtual void linear_backward_weight(View dy, View x, View dw, View db) = 0;
+  /** dw = dyᵀ · x and db = the column sums of dy, or adds both where `accumulate`. dy and x strided. */
+  virtual void linear_backward_weight(View dy, View x, View dw, View db, bool accumulate) = 0;
 
   /** y = gelu(x), the exact erf form, or relu(x); y may be x. */
   virtual void activate(Activation activation, View x, View y) = 0;
@@ -125,9 +126,13 @@ class Ops {
 
   /** One AdamW update (kernels/adamw.h); moments and gradient have the parameter's shape, which is any. */
   virtual void adamw(const AdamWStep& step, View parameter, View moment1, View moment2, View gradient) = 0;
-  /** The same for the word table (vocab, dim), whose gradient is zero where `gradient` has no row. */
+  /** The same for the word table (vocab, dim), whose gradient is zero where `gradient` has no row. Rows it
+   * has none for may be left to level(). */
   virtual void adamw(const AdamWStep& step, View parameter, View moment1, View moment2,
-                     const WordGradient& gradient) = 0;
+                     const WordGradient& gradient, LateRows& late) = 0;
+  /** Brings rows of the word table up to date: `ids`, distinct, or all where it is null. */
+  virtual void level(View parameter, View moment1, View moment2, const std::vector<int32_t>* ids,
+                     LateRows& late) = 0;
 };
 
 }  // namespace distiltune::engine

@@ -123,7 +123,7 @@ CASE("linear: input, weight and bias, of strided rows") {
   };
   const View dx = doubles.zeros(5, dim), dw = doubles.zeros(7, dim), db = doubles.zeros(1, 7);
   ops.linear_backward_input(dy, w, dx, false);
-  ops.linear_backward_weight(dy, x, dw, db);
+  ops.linear_backward_weight(dy, x, dw, db, true);
   check_slopes("dx", x, dx, forward);
   check_slopes("dw", w, dw, forward);
   check_slopes("db", b, db, forward);

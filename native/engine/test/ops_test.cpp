@@ -59,18 +59,22 @@ CASE("linear: product, both gradients, adding and strided, for 1, 2, 7 and 512 r
     const Pair y = twins.empty(rows, wide), dy = twins.drawn(rows, wide);
     const Pair dx = twins.empty(rows, dim), added = twins.drawn(rows, 3 * dim);
     const Pair dw = twins.drawn(wide, dim), db = twins.drawn(1, wide);
+    const Pair fresh = twins.drawn(wide, dim), fresh_b = twins.drawn(1, wide);
     twins.both([&](Ops& ops, auto pick) {
       const View middle = pick(x).columns(dim, dim);
       ops.linear(middle, pick(w), pick(b), pick(y));
       ops.linear_backward_input(pick(dy), pick(w), pick(dx), false);
       ops.linear_backward_input(pick(dy), pick(w), pick(added).columns(dim, dim), true);
-      ops.linear_backward_weight(pick(dy), middle, pick(dw), pick(db));
+      ops.linear_backward_weight(pick(dy), middle, pick(fresh), pick(fresh_b), false);
+      ops.linear_backward_weight(pick(dy), middle, pick(dw), pick(db), true);
     });
     check("y", y);
     check("dx", dx);
     check("dx, added", added);
     check("dw", dw);
     check("db", db);
+    check("dw, overwritten", fresh);
+    check("db, overwritten", fresh_b);
   }
 }
 

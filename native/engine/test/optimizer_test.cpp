@@ -23,12 +23,14 @@ CASE("adamw: ten updates of a matrix and of a word table, with decay and clippin
         for (int64_t at = 0; at < each.single.count(); ++at) set_at(pick(each), at, 0);
       }
       WordGradient dword;
+      LateRows late;
       ops.embed_backward(batch.rows(), pick(d), 0, dword, pick(dposition));
       for (int64_t step = 1; step <= 10; ++step) {
         const AdamWStep how{flavor, 0.01, 0.9, 0.999, 1e-3, 0.01, step, 0.25};
         ops.adamw(how, pick(p), pick(m), pick(v), pick(g));
-        ops.adamw(how, pick(word), pick(word_m), pick(word_v), step % 3 == 0 ? WordGradient{} : dword);
+        ops.adamw(how, pick(word), pick(word_m), pick(word_v), step % 3 == 0 ? WordGradient{} : dword, late);
       }
+      ops.level(pick(word), pick(word_m), pick(word_v), nullptr, late);
     });
     for (const Pair& each : {p, m, v, word, word_m, word_v}) check("adamw", each);
   }

@@ -74,6 +74,7 @@ std::vector<int32_t> read_ids(Source& source, const std::string& name, int64_t v
 }  // namespace
 
 void save_state(Training& training, const model::Shape& shape, const std::string& path) {
+  training.level();
   std::vector<files::FloatTensor> tensors;
   const std::vector<model::ParameterInfo> infos = model::parameters(shape);
   for (size_t index = 0; index < infos.size(); ++index) {

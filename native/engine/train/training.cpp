@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 
 #include "../../failure.h"
 
@@ -70,10 +71,12 @@ std::vector<double> Training::accumulate(const std::vector<LabelledBatch>& batch
     const Parameters& parameters = parameters_.parameters();
     std::vector<double> losses;
     for (const LabelledBatch& batch : batches) {
+      level(batch.rows);
       const View logits = model_.forward(parameters, batch.rows, counters_.micro_batches++, cancelled);
       const double loss = mean_loss(loss_, logits, batch.labels, 1 / divisor, logits);
       check_finite(loss, "loss", counters_.steps + 1);
       losses.push_back(loss);
+      gradients_.add = counters_.pending > 0;
       model_.backward(parameters, batch.rows, logits, gradients_, cancelled);
       ++counters_.pending;
     }
@@ -102,12 +105,29 @@ bool Training::all_finite(const ParameterStore& store) {
 }
 
 View Training::logits(const Batch& batch, const Cancelled& cancelled) {
+  level(batch);
   return model_.evaluate(parameters_.parameters(), batch, cancelled);
 }
 
+void Training::level() {
+  if (late_words_.steps.empty()) return;
+  ops_.level(parameters_.word_table(), moments1_.word_table(), moments2_.word_table(), nullptr, late_words_);
+}
+
+void Training::level(const Batch& batch) {
+  if (late_words_.steps.empty()) return;
+  std::vector<int32_t> ids(batch.ids, batch.ids + batch.tokens());
+  std::sort(ids.begin(), ids.end());
+  ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
+  ops_.level(parameters_.word_table(), moments1_.word_table(), moments2_.word_table(), &ids, late_words_);
+}
+
+/** Weights of linear layers keep what they have: it is overwritten. */
 void Training::clear_gradients() {
   gradients_.word_embeddings.clear();
-  other_gradients_.clear();
+  for (const View view : {other_gradients_.parameters().position_embeddings, other_gradients_.spared()}) {
+    if (view.data) std::memset(view.data, 0, view.count() * size_of(view.dtype));
+  }
   counters_.pending = 0;
 }
 
@@ -128,7 +148,7 @@ void Training::update(double learning_rate, double gradient_scale) {
                  gradient_scale};
   if (moments1_.word_table().data) {
     ops_.adamw(step, parameters_.word_table(), moments1_.word_table(), moments2_.word_table(),
-               gradients_.word_embeddings);
+               gradients_.word_embeddings, late_words_);
   }
   const auto run = [&](View parameters, View moment1, View moment2, View gradient) {
     ops_.adamw(step, end_of(parameters, moment1.count()), moment1, moment2, gradient);

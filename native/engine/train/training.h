@@ -55,7 +55,7 @@ class Training {
   ParameterStore& parameters() { return parameters_; }
   ParameterStore& moments1() { return moments1_; }
   ParameterStore& moments2() { return moments2_; }
-  /** Pending ones; the other store has no word table. */
+  /** Pending ones, where any are; the other store has no word table. */
   WordGradient& word_gradient() { return gradients_.word_embeddings; }
   ParameterStore& other_gradients() { return other_gradients_; }
   Counters& counters() { return counters_; }
@@ -69,8 +69,15 @@ class Training {
   StepResult step(const std::vector<LabelledBatch>& batches, double divisor, double learning_rate,
                   const Cancelled& cancelled);
 
+  /** Brings the word table and its moments up to date, of which rows may be late between steps; due before
+   * either is looked at from outside. */
+  void level();
+
   /** Whether every parameter, or every value of `store`, is a finite number. */
-  bool is_finite() const { return all_finite(parameters_); }
+  bool is_finite() {
+    level();
+    return all_finite(parameters_);
+  }
   static bool all_finite(const ParameterStore& store);
 
   /** Logits (rows, labels) without dropout, valid until the next call. */
@@ -80,6 +87,8 @@ class Training {
   /** Runs body(), after whose failure nothing is pending. */
   template <class Body>
   auto or_clear(Body body);
+  /** Brings the words of a batch up to date. */
+  void level(const Batch& batch);
   void clear_gradients();
   double gradient_norm();
   void update(double learning_rate, double gradient_scale);
@@ -91,6 +100,7 @@ class Training {
   ParameterStore parameters_, moments1_, moments2_;
   ParameterStore other_gradients_;
   Gradients gradients_;
+  LateRows late_words_;
   Counters counters_;
 };
 

@@ -112,12 +112,19 @@ CASE("linear_backward_weight adds what a double loop adds, with and without bias
     on_every_isa([&] {
       auto dw = dw0, db = db0, without = dw0;
       linear_backward_weight(pool, dy.data(), dy_stride, x.data(), x_stride, dw.data(), db.data(), s.m, s.n,
-                             s.k);
+                             s.k, true);
       CHECK_NEAR(distance(dw, dw_expected), 0, tolerance(s.m));
       CHECK_NEAR(distance(db, db_expected), 0, tolerance(s.m));
       linear_backward_weight(pool, dy.data(), dy_stride, x.data(), x_stride, without.data(), nullptr, s.m,
-                             s.n, s.k);
+                             s.n, s.k, true);
       CHECK(same_bits(dw, without));
+      std::vector<float> zeros(s.n * s.k), zero_bias(s.n), over(s.n * s.k, 7), over_bias(s.n, 7);
+      linear_backward_weight(pool, dy.data(), dy_stride, x.data(), x_stride, zeros.data(), zero_bias.data(),
+                             s.m, s.n, s.k, true);
+      linear_backward_weight(pool, dy.data(), dy_stride, x.data(), x_stride, over.data(), over_bias.data(),
+                             s.m, s.n, s.k, false);
+      for (size_t i = 0; i < zeros.size(); ++i) CHECK(over[i] == zeros[i]);  // 0 and -0 are one here
+      CHECK(same_bits(over_bias, zero_bias));
     });
   }
 }
@@ -133,7 +140,7 @@ CASE("1, 2 and 4 threads give the same bits in all three products") {
       std::vector<float> y(s.m * s.n), dx(s.m * s.k), dw(s.n * s.k), db(s.n);
       linear(pool, x.data(), s.k, w.data(), nullptr, y.data(), s.n, s.m, s.n, s.k);
       linear_backward_input(pool, dy.data(), s.n, w.data(), dx.data(), s.k, s.m, s.n, s.k, false);
-      linear_backward_weight(pool, dy.data(), s.n, x.data(), s.k, dw.data(), db.data(), s.m, s.n, s.k);
+      linear_backward_weight(pool, dy.data(), s.n, x.data(), s.k, dw.data(), db.data(), s.m, s.n, s.k, true);
       for (const auto& part : {y, dx, dw, db})
         results[round].insert(results[round].end(), part.begin(), part.end());
     }

@@ -26,8 +26,8 @@ inline std::vector<float> random_values(int64_t n, uint64_t seed, float deviatio
 /** Runs body once under every instruction set of this machine and names the set in a failure. */
 template <typename Body>
 void on_every_isa(const Body& body) {
-  for (Isa each : {Isa::scalar, Isa::avx2, Isa::avx512}) {
-    if (each > isa()) continue;
+  for (Isa each : {Isa::scalar, Isa::neon, Isa::avx2, Isa::avx512}) {
+    if (each > isa() || inner(each).isa != each) continue;
     use(each);
     try {
       body();

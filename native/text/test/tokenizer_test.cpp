@@ -5,6 +5,7 @@
 
 #include "failure.h"
 #include "test/check.h"
+#include "text/characters.h"
 
 using namespace distiltune::text;
 
@@ -28,7 +29,8 @@ constexpr EncodeOptions kPlain{0, false, false, true};
 
 Encoding encode(const Tokenizer& tokenizer, std::u16string_view text, EncodeOptions options = kPlain) {
   Encoding encoding;
-  tokenizer.encode(text, options, encoding);
+  WordCache cache(3);
+  tokenizer.encode(text, options, encoding, cache);
   return encoding;
 }
 
@@ -97,9 +99,32 @@ CASE("the ASCII path gives what the normaliser and the vocabulary give") {
                          settings % 3 == 0 ? 5 : 100};
     const Tokenizer tokenizer(varied);
     SlowTwin twin(varied);
+    WordCache cache(4);  // so small that words drive one another out
     for (int i = 0; i < 2000; ++i) {
       const std::u16string text = random_text(random);
       CHECK(same(encode(tokenizer, text), twin.encode(text)));
+      // The cache keeps ids alone, and what it has learned serves every later text.
+      Encoding again;
+      tokenizer.encode(text, {0, false, false, false}, again, cache);
+      CHECK(again.ids == twin.encode(text).ids);
+    }
+  }
+}
+
+CASE("64 characters at once are what each of them is alone") {
+  std::mt19937 random(4);
+  for (int i = 0; i < 4000; ++i) {
+    std::u16string text(1 + random() % kBlock, u' ');
+    // Every unit there is, those of ASCII more often.
+    for (char16_t& unit : text) unit = static_cast<char16_t>(random() % (random() % 2 ? 0x10000 : 0x100));
+    for (const bool lowercase : {false, true}) {
+      uint8_t bytes[kBlock], plain_bytes[kBlock];
+      const Characters got = characters(text.data(), text.size(), lowercase, bytes),
+                       want = plain_characters(text.data(), text.size(), lowercase, plain_bytes);
+      CHECK(got.letters == want.letters && got.punctuation == want.punctuation && got.odd == want.odd);
+      for (size_t at = 0; at < text.size(); ++at) {
+        if (want.letters >> at & 1) CHECK(bytes[at] == plain_bytes[at]);
+      }
     }
   }
 }
@@ -132,8 +157,9 @@ CASE("of special tokens that start at one place the longest is taken") {
 CASE("rows lie end to end") {
   const Tokenizer tokenizer(spec());
   Encoding encoding;
+  WordCache cache;
   for (const std::u16string_view text : {u"the cats.", u"", u"cat"})
-    tokenizer.encode(text, {0, true, true, false}, encoding);
+    tokenizer.encode(text, {0, true, true, false}, encoding, cache);
   CHECK((encoding.ids == std::vector<int32_t>{1, 4, 5, 6, 8, 2, 1, 2, 1, 5, 2}));
   CHECK((encoding.offsets == std::vector<int32_t>{0, 6, 8, 11}));
 }
@@ -171,7 +197,8 @@ CASE("threads share a tokenizer") {
   for (Encoding& encoding : encodings) {
     threads.emplace_back([&] {
       std::mt19937 random(3);
-      for (int i = 0; i < 500; ++i) tokenizer.encode(random_text(random), kPlain, encoding);
+      WordCache cache;
+      for (int i = 0; i < 500; ++i) tokenizer.encode(random_text(random), kPlain, encoding, cache);
     });
   }
   for (std::thread& thread : threads) thread.join();
