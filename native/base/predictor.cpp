@@ -74,8 +74,8 @@ Napi::Value open_predictor(const Napi::CallbackInfo& info) {
   return jobs(env).queue(env, [=](const node::Cancelled&) -> node::Jobs::Finish {
     auto handle = std::make_shared<Handle<Predictor>>();
     handle->object =
-        std::make_unique<Predictor>(std::make_unique<model::PackedWeights>(weights, shape, dtype, cache), shape,
-                                    dtype, shared_pool(threads));
+        std::make_unique<Predictor>(std::make_unique<model::PackedWeights>(weights, shape, dtype, cache),
+                                    shape, dtype, shared_pool(threads));
     return [handle, head = handle->object->head()](Napi::Env env) -> Napi::Value {
       auto predictor = to_javascript(env, handle, {{"features", features}, {"logits", logits}});
       predictor.Set("head", from_head(env, head));

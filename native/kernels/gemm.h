@@ -25,8 +25,8 @@ void linear_backward_weight(ThreadPool& pool, const float* dy, int64_t dy_stride
                             int64_t x_stride, float* dw, float* dbias, int64_t m, int64_t n, int64_t k,
                             bool accumulate);
 
-/** A linear layer whose weights were laid out once for the tiles of linear(), for forward passes that use them
- * many times. Same bits as linear(). A view: the memory belongs to whoever packed it. */
+/** A linear layer whose weights were laid out once for the tiles of linear(), for forward passes that use
+ * them many times. Same bits as linear(). A view: the memory belongs to whoever packed it. */
 class PackedLinear {
  public:
   /** Bytes of a packed layer. */

@@ -60,8 +60,7 @@ CASE("linear, packed or not, equals a double loop for awkward sizes and strides"
         if (!b) return;
         const Aligned packed(PackedLinear::bytes(s.n, s.k));
         PackedLinear::pack(w.data(), b, s.n, s.k, packed.data());
-        PackedLinear(packed.data(), s.n, s.k)
-            .apply(pool, x.data(), x_stride, packed_y.data(), y_stride, s.m);
+        PackedLinear(packed.data(), s.n, s.k).apply(pool, x.data(), x_stride, packed_y.data(), y_stride, s.m);
         CHECK(same_bits(y, packed_y));
       });
     }
