@@ -3,7 +3,7 @@
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -146,6 +146,19 @@ async function reliability() {
 	node('node_modules/vitest/vitest.mjs', 'run', '--no-file-parallelism', 'test/70-', ...args);
 }
 
+/** Kernel tests with AVX-512 emulated, where the machine has AVX2: slow, so no part of `test`. */
+async function testEmulated() {
+	const probe = ['-E', '-x', 'c++', '-'];
+	const found = spawnSync(process.env.CXX ?? 'c++', probe, { input: '#include <simde/x86/avx512.h>\n', stdio: ['pipe', 'ignore', 'ignore'] });
+	if (found.status !== 0) throw new Unready('Expected the headers of SIMDe, which emulate AVX-512; install them with: apt-get install libsimde-dev');
+	compileTypeScript();
+	const folder = await (await fromDist('build.js')).buildEmulatedTests(streamed);
+	for (const source of sourcesUnder('native/kernels/test', /_test\.cpp$/)) {
+		say(basename(source, '.cpp'));
+		run(join(folder, basename(source, '.cpp')), []);
+	}
+}
+
 async function quickstart() {
 	await build();
 	node('dist/cli/quickstart.js', ...args);
@@ -201,6 +214,7 @@ const tasks = {
 	bench,
 	parity,
 	'test:python': testPython,
+	'test:emulated': testEmulated,
 	'test:neon': testNeon,
 	check: async () => {
 		lint();

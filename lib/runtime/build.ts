@@ -135,6 +135,12 @@ export async function buildClone(libtorch: Libtorch, options: BuildOptions & { r
 	installEngine(folder, join(packageRoot, 'build', libtorch.key));
 }
 
+/** Builds the test programs of native/kernels with emulated AVX-512. Returns their folder. */
+export async function buildEmulatedTests(options: BuildOptions = {}): Promise<string> {
+	await buildTargets(['native_tests'], cmakeFolder('emulated'), ['DISTILTUNE_TESTS=ON', 'DISTILTUNE_EMULATE=ON'], options);
+	return cmakeFolder('emulated');
+}
+
 /** Builds the engine for `libtorch` into the per-user cache. Returns its file. */
 export async function buildEngine(libtorch: Libtorch, options: BuildOptions = {}): Promise<string> {
 	const root = cachedEngineFolder(libtorch.key);

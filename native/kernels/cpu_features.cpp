@@ -47,8 +47,12 @@ Isa best_isa() {
 #elif defined(__x86_64__)
   __builtin_cpu_init();
   const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+#if defined(DISTILTUNE_EMULATE)
+  const bool avx512 = true;
+#else
   const bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                       __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
+#endif
   return avx2 && avx512 ? Isa::avx512 : avx2 ? Isa::avx2 : Isa::scalar;
 #elif defined(__aarch64__)
   return Isa::neon;  // part of the architecture
@@ -63,7 +67,9 @@ struct Vnni {
 };
 Vnni find_vnni() {
   Vnni found;
-#if defined(_MSC_VER) && defined(_M_X64)
+#if defined(DISTILTUNE_EMULATE)
+  found.avx512 = true;
+#elif defined(_MSC_VER) && defined(_M_X64)
   int leaf[4];
   __cpuidex(leaf, 7, 0);
   found.avx512 = leaf[2] & 1 << 11;

@@ -129,10 +129,10 @@ Tile tile_of(int64_t rows) {
 }
 
 Tile tile_of(int64_t rows, int64_t vectors) {
-#if defined(__AVX512F__) || defined(__ARM_NEON)
-  if (vectors == 4) return tile_of<4>(rows);
-  if (vectors == 3) return tile_of<3>(rows);
-#endif
+  if constexpr (tile_vectors == 4) {
+    if (vectors == 4) return tile_of<4>(rows);
+    if (vectors == 3) return tile_of<3>(rows);
+  }
   return vectors == 2 ? tile_of<2>(rows) : tile_of<1>(rows);
 }
 
