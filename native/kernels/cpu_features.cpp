@@ -61,27 +61,30 @@ Isa best_isa() {
 #endif
 }
 
-/** Multiplication of bytes: with AVX-512's registers (leaf 7.0, ecx bit 11), with AVX2's (7.1, eax bit 4). */
-struct Vnni {
-  bool avx512 = false, avx = false;
+/** What multiplies small numbers: bytes with AVX-512's registers (leaf 7.0, ecx bit 11) or with AVX2's (7.1,
+ * eax bit 4), bfloat16 (7.1, eax bit 5). */
+struct Multipliers {
+  bool avx512_vnni = false, avx_vnni = false, avx512_bf16 = false;
 };
-Vnni find_vnni() {
-  Vnni found;
+Multipliers find_multipliers() {
+  Multipliers found;
 #if defined(DISTILTUNE_EMULATE)
-  found.avx512 = true;
+  found.avx512_vnni = found.avx512_bf16 = true;
 #elif defined(_MSC_VER) && defined(_M_X64)
   int leaf[4];
   __cpuidex(leaf, 7, 0);
-  found.avx512 = leaf[2] & 1 << 11;
+  found.avx512_vnni = leaf[2] & 1 << 11;
   if (leaf[0] < 1) return found;
   __cpuidex(leaf, 7, 1);
-  found.avx = leaf[0] & 1 << 4;
+  found.avx_vnni = leaf[0] & 1 << 4;
+  found.avx512_bf16 = leaf[0] & 1 << 5;
 #elif defined(__x86_64__)
   unsigned a, b, c, d;
   if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return found;
-  found.avx512 = c & 1u << 11;
+  found.avx512_vnni = c & 1u << 11;
   if (a < 1 || !__get_cpuid_count(7, 1, &a, &b, &c, &d)) return found;
-  found.avx = a & 1u << 4;
+  found.avx_vnni = a & 1u << 4;
+  found.avx512_bf16 = a & 1u << 5;
 #endif
   return found;
 }
@@ -214,12 +217,32 @@ const char* name(Int8Isa isa) {
 
 Int8Isa int8_isa() {
   static const Int8Isa chosen = [] {
-    if (isa() == Isa::scalar) return Int8Isa::scalar;
+    if (isa() < Isa::avx2) return Int8Isa::scalar;
     if (isa() < best_isa()) return Int8Isa::avx2;
-    const Vnni vnni = find_vnni();
-    return isa() == Isa::avx512 && vnni.avx512 ? Int8Isa::avx512_vnni
-           : vnni.avx                          ? Int8Isa::avx_vnni
-                                               : Int8Isa::avx2;
+    const Multipliers found = find_multipliers();
+    return isa() == Isa::avx512 && found.avx512_vnni ? Int8Isa::avx512_vnni
+           : found.avx_vnni                          ? Int8Isa::avx_vnni
+                                                     : Int8Isa::avx2;
+  }();
+  return chosen;
+}
+
+const char* name(Bf16Isa isa) {
+  switch (isa) {
+    case Bf16Isa::avx512_bf16:
+      return "avx512bf16";
+    case Bf16Isa::avx2:
+      return "avx2";
+    case Bf16Isa::scalar:
+      break;
+  }
+  return "scalar";
+}
+
+Bf16Isa bf16_isa() {
+  static const Bf16Isa chosen = [] {
+    if (isa() == Isa::avx512 && find_multipliers().avx512_bf16) return Bf16Isa::avx512_bf16;
+    return isa() >= Isa::avx2 ? Bf16Isa::avx2 : Bf16Isa::scalar;
   }();
   return chosen;
 }

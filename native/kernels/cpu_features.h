@@ -16,6 +16,13 @@ enum class Int8Isa { scalar, avx2, avx_vnni, avx512_vnni };
 Int8Isa int8_isa();
 const char* name(Int8Isa isa);
 
+/** What multiplies bfloat16: avx2 by way of floats, avx512_bf16 natively. */
+enum class Bf16Isa { scalar, avx2, avx512_bf16 };
+
+/** As int8_isa(). */
+Bf16Isa bf16_isa();
+const char* name(Bf16Isa isa);
+
 /** Physical cores this process may use: affinity and the cgroup's CPU quota counted. At least 1. */
 int usable_cores();
 

@@ -32,6 +32,9 @@ struct AdamWScalars {
 };
 
 struct Inner {
+  using Value = float;  // of a packed operand
+  static constexpr int64_t step = 1;
+
   Isa isa;
   int64_t width;  // packed columns are padded with zeros to a multiple of this
 

@@ -12,10 +12,26 @@ namespace distiltune::kernels {
 
 extern const Inner inner_avx512;
 const Inner inner_avx512 = {
-    Isa::avx512,     width,          pack,       pack_transposed,     pack_left,          multiply,
-    multiply_packed, philox,         drop,       exponentials,        attention_gradient, gelu,
-    gelu_backward,   relu,           layer_norm, layer_norm_backward, quantise,           adamw,
-    adamw_late,      sum_of_squares,
+    Isa::avx512,
+    width,
+    pack,
+    pack_transposed,
+    pack_left,
+    multiply<Floats>,
+    multiply_packed<Floats>,
+    philox,
+    drop,
+    exponentials,
+    attention_gradient,
+    gelu,
+    gelu_backward,
+    relu,
+    layer_norm,
+    layer_norm_backward,
+    quantise,
+    adamw,
+    adamw_late,
+    sum_of_squares,
 };
 
 }  // namespace distiltune::kernels

@@ -6,6 +6,7 @@
 #include "gemm_vector.h"
 #include "layer_norm_vector.h"
 #include "philox_vector.h"
+#include "quantise_vector.h"
 
 namespace distiltune::kernels {
 
@@ -16,16 +17,18 @@ const Inner inner_neon = {
     pack,
     pack_transposed,
     pack_left,
-    multiply,
-    multiply_packed,
+    multiply<Floats>,
+    multiply_packed<Floats>,
     philox,
     drop,
     exponentials,
     attention_gradient,
     gelu,
     gelu_backward,
+    relu,
     layer_norm,
     layer_norm_backward,
+    quantise,
     adamw,
     adamw_late,
     sum_of_squares,

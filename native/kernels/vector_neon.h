@@ -47,10 +47,17 @@ inline Vec root(Vec a) { return vsqrtq_f32(a); }
 inline Vec fma(Vec a, Vec b, Vec c) { return vfmaq_f32(c, a, b); }
 inline Vec fnma(Vec a, Vec b, Vec c) { return vfmsq_f32(c, a, b); }
 inline Vec larger(Vec a, Vec b) { return vbslq_f32(vcgtq_f32(a, b), a, b); }
+inline Vec smaller(Vec a, Vec b) { return vbslq_f32(vcltq_f32(a, b), a, b); }
 inline Vec magnitude(Vec a) { return vabsq_f32(a); }
 inline Mask negative(Vec a) { return {vcltzq_f32(a), 0}; }
 inline Vec select(Mask mask, Vec a, Vec b) { return vbslq_f32(mask.lanes, a, b); }
 inline Vec round(Vec a) { return vrndnq_f32(a); }
+inline void store_bytes(uint8_t* to, Vec v) {
+  const uint16x4_t whole = vmovn_u32(vcvtnq_u32_f32(v));
+  const uint8x8_t bytes = vmovn_u16(vcombine_u16(whole, whole));
+  const uint32_t four = vget_lane_u32(vreinterpret_u32_u8(bytes), 0);
+  std::memcpy(to, &four, sizeof four);
+}
 /** For results in the range of normal numbers only. */
 inline Vec scale(Vec a, Vec n) {
   return vreinterpretq_f32_s32(vaddq_s32(vreinterpretq_s32_f32(a), vshlq_n_s32(vcvtnq_s32_f32(n), 23)));

@@ -1,49 +1,10 @@
 #include "kernels/gemm.h"
 
+#include "kernels/test/products.h"
 #include "kernels/test/twins.h"
 
 using namespace distiltune::kernels;
 using namespace distiltune::kernels::test;
-
-namespace {
-
-struct Sizes {
-  int64_t m, n, k;
-};
-
-// All remainders of row tiles (6), vectors (8, 16), groups (64) and depth blocks (768, 512).
-const std::vector<Sizes> sizes = {{1, 1, 1},     {1, 2, 48},    {2, 64, 63},  {3, 65, 17},   {5, 128, 384},
-                                  {6, 130, 31},  {15, 48, 64},  {16, 16, 16}, {17, 33, 770}, {63, 192, 96},
-                                  {64, 100, 33}, {65, 7, 65},   {8, 384, 50}, {385, 97, 13}, {511, 65, 20},
-                                  {512, 33, 18}, {513, 3, 199}, {770, 5, 8}};
-
-/** A rounding error of float per product, adding up as a walk: far below this for the depths here. */
-double tolerance(int64_t depth) { return 4e-7 * std::sqrt(static_cast<double>(depth)) + 2e-7; }
-
-std::vector<double> product(const Sizes& s, const std::vector<float>& x, int64_t stride,
-                            const std::vector<float>& w, const float* bias) {
-  std::vector<double> y(s.m * s.n);
-  for (int64_t i = 0; i < s.m; ++i) {
-    for (int64_t j = 0; j < s.n; ++j) {
-      double total = bias ? bias[j] : 0;
-      for (int64_t p = 0; p < s.k; ++p) total += static_cast<double>(x[i * stride + p]) * w[j * s.k + p];
-      y[i * s.n + j] = total;
-    }
-  }
-  return y;
-}
-
-/** Rows of y (m, stride) without what lies between them, which must still be 7. */
-std::vector<float> rows_of(const std::vector<float>& y, int64_t m, int64_t n, int64_t stride) {
-  std::vector<float> rows;
-  for (int64_t i = 0; i < m; ++i) {
-    rows.insert(rows.end(), y.begin() + i * stride, y.begin() + i * stride + n);
-    for (int64_t j = n; j < stride; ++j) CHECK(y[i * stride + j] == 7);
-  }
-  return rows;
-}
-
-}  // namespace
 
 CASE("linear, packed or not, equals a double loop for awkward sizes and strides") {
   ThreadPool pool(2);
@@ -74,15 +35,7 @@ CASE("linear_backward_input equals a double loop, overwriting and adding") {
     const auto dy = random_values(s.m * dy_stride, 4), w = random_values(s.n * s.k, 5),
                before = random_values(s.m * s.k, 6);
     for (bool accumulate : {false, true}) {
-      std::vector<double> expected(s.m * s.k);
-      for (int64_t i = 0; i < s.m; ++i) {
-        for (int64_t p = 0; p < s.k; ++p) {
-          double total = accumulate ? before[i * s.k + p] : 0;
-          for (int64_t j = 0; j < s.n; ++j)
-            total += static_cast<double>(dy[i * dy_stride + j]) * w[j * s.k + p];
-          expected[i * s.k + p] = total;
-        }
-      }
+      const auto expected = input_gradient(s, dy, dy_stride, w, accumulate ? before.data() : nullptr);
       on_every_isa([&] {
         std::vector<float> dx(s.m * dx_stride, 7);
         for (int64_t i = 0; i < s.m * s.k; ++i) dx[i / s.k * dx_stride + i % s.k] = before[i];
@@ -100,14 +53,8 @@ CASE("linear_backward_weight adds what a double loop adds, with and without bias
     const int64_t dy_stride = s.n + 4, x_stride = s.k + 6;
     const auto dy = random_values(s.m * dy_stride, 7), x = random_values(s.m * x_stride, 8);
     const auto dw0 = random_values(s.n * s.k, 9), db0 = random_values(s.n, 10);
-    std::vector<double> dw_expected(dw0.begin(), dw0.end()), db_expected(db0.begin(), db0.end());
-    for (int64_t i = 0; i < s.m; ++i) {
-      for (int64_t j = 0; j < s.n; ++j) {
-        db_expected[j] += dy[i * dy_stride + j];
-        for (int64_t p = 0; p < s.k; ++p)
-          dw_expected[j * s.k + p] += static_cast<double>(dy[i * dy_stride + j]) * x[i * x_stride + p];
-      }
-    }
+    const auto dw_expected = weight_gradient(s, dy, dy_stride, x, x_stride, dw0);
+    const auto db_expected = bias_gradient(s, dy, dy_stride, db0);
     on_every_isa([&] {
       auto dw = dw0, db = db0, without = dw0;
       linear_backward_weight(pool, dy.data(), dy_stride, x.data(), x_stride, dw.data(), db.data(), s.m, s.n,

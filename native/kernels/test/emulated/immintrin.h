@@ -97,3 +97,31 @@ inline __m512i _mm512_cvtepu16_epi32(__m256i v) {
   const auto x = emulated::bits<emulated::Lanes<uint16_t, 16>>(v);
   return emulated::made<__m512i, int32_t>([&](int i) { return x.at[i]; });
 }
+
+// The Intel manual's pseudo code of VDPBF16PS and VCVTNE2PS2BF16, numbers below the normal ones being zero.
+#undef _mm512_dpbf16_ps
+namespace emulated {
+namespace {
+inline float flushed(float x) { return std::fabs(x) < 0x1p-126f ? std::copysign(0.0f, x) : x; }
+inline float from_bf16(uint32_t half) { return flushed(bits<float>(half << 16)); }
+}  // namespace
+}  // namespace emulated
+inline __m512bh _mm512_cvtne2ps_pbh(__m512 upper, __m512 lower) {
+  const auto x = emulated::bits<emulated::Floats>(upper), y = emulated::bits<emulated::Floats>(lower);
+  return emulated::made<__m512bh, uint16_t>([&](int i) {
+    const float value = emulated::flushed(i < 16 ? y.at[i] : x.at[i - 16]);
+    const auto bits = emulated::bits<uint32_t>(value);
+    return std::isnan(value) ? bits >> 16 | 0x40 : (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
+  });
+}
+inline __m512 _mm512_dpbf16_ps(__m512 total, __m512bh a, __m512bh b) {
+  const auto sum = emulated::bits<emulated::Floats>(total);
+  const auto x = emulated::bits<emulated::Ints>(a), y = emulated::bits<emulated::Ints>(b);
+  const auto half = [](int32_t word, int shift) {
+    return emulated::from_bf16(static_cast<uint32_t>(word) >> shift & 0xffff);
+  };
+  return emulated::made<__m512, float>([&](int i) {
+    const float second = emulated::flushed(std::fma(half(x.at[i], 16), half(y.at[i], 16), sum.at[i]));
+    return emulated::flushed(std::fma(half(x.at[i], 0), half(y.at[i], 0), second));
+  });
+}

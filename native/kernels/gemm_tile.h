@@ -1,0 +1,131 @@
+#pragma once
+#include "inner.h"
+#include "noinline.h"
+
+// Products of packed operands, whatever their values are. Included after vector_avx2.h,
+// vector_avx512.h or vector_neon.h.
+
+namespace distiltune::kernels {
+namespace {
+
+/** What a Kind of operands packs its values to. It has functions of a vector of them: load(from), set(one)
+ * and add_product(left, right, total), which adds the product of each lane to a lane of floats. */
+template <typename Kind>
+using Value = typename Kind::Value;
+
+// Panels of panel_columns columns, the last narrower but a multiple of width: (panels, depth, panel_columns).
+constexpr int64_t panel_columns = tile_vectors * width;
+constexpr int64_t tile_rows = 6;
+
+// Rows of a matrix lie pages apart, where the machine's own prefetch does not follow: packing asks for them
+// ahead.
+constexpr int64_t rows_ahead = 16;
+
+int64_t round_up(int64_t columns) { return (columns + width - 1) / width * width; }
+int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
+
+/** sums (columns) += the sum of each column of b (depth, columns). */
+void add_sums(const float* b, int64_t stride, int64_t depth, int64_t columns, float* sums) {
+  for (int64_t j = 0; j < columns; j += width) {
+    const Mask mask = first(smaller(width, columns - j));
+    Vec total = zero();
+    for (int64_t p = 0; p < depth; ++p) total = add(total, load(b + p * stride + j, mask));
+    store(sums + j, add(load(sums + j, mask), total), mask);
+  }
+}
+
+/** `rows` rows of c by `vectors` vectors of columns, of which the last has `last` lanes in use. */
+template <typename Kind, int rows, int vectors>
+DISTILTUNE_NOINLINE void tile(const Value<Kind>* a, int64_t a_row, int64_t a_column, const Value<Kind>* b,
+                              float* c, int64_t c_stride, int64_t depth, int64_t last, bool accumulate,
+                              const float* bias) {
+  Vec total[rows][vectors];
+  const Mask mask = first(last);
+  for (int v = 0; v < vectors; ++v) {
+    Vec start = zero();
+    if (bias) start = v == vectors - 1 ? load(bias + v * width, mask) : load(bias + v * width);
+    for (int r = 0; r < rows; ++r) total[r][v] = start;
+  }
+  if (accumulate) {
+    for (int r = 0; r < rows; ++r) {
+      for (int v = 0; v < vectors; ++v) prefetch(c + r * c_stride + v * width);
+    }
+  }
+  for (int64_t p = 0; p < depth; ++p) {
+    Vec right[vectors];
+    for (int v = 0; v < vectors; ++v) right[v] = Kind::load(b + v * width);
+    for (int r = 0; r < rows; ++r) {
+      const Vec left = Kind::set(a[r * a_row]);
+      for (int v = 0; v < vectors; ++v) total[r][v] = Kind::add_product(left, right[v], total[r][v]);
+    }
+    a += a_column;
+    b += vectors * width;
+  }
+  for (int r = 0; r < rows; ++r) {
+    float* out = c + r * c_stride;
+    for (int v = 0; v < vectors - 1; ++v) {
+      if (accumulate) total[r][v] = add(load(out + v * width), total[r][v]);
+      store(out + v * width, total[r][v]);
+    }
+    float* end = out + (vectors - 1) * width;
+    if (last == width) {  // masked stores are slow on older machines
+      if (accumulate) total[r][vectors - 1] = add(load(end), total[r][vectors - 1]);
+      store(end, total[r][vectors - 1]);
+    } else {
+      if (accumulate) total[r][vectors - 1] = add(load(end, mask), total[r][vectors - 1]);
+      store(end, total[r][vectors - 1], mask);
+    }
+  }
+}
+
+template <typename Kind>
+using Tile = void (*)(const Value<Kind>*, int64_t, int64_t, const Value<Kind>*, float*, int64_t, int64_t,
+                      int64_t, bool, const float*);
+
+template <typename Kind, int vectors>
+Tile<Kind> tile_of(int64_t rows) {
+  constexpr Tile<Kind> tiles[tile_rows] = {tile<Kind, 1, vectors>, tile<Kind, 2, vectors>,
+                                           tile<Kind, 3, vectors>, tile<Kind, 4, vectors>,
+                                           tile<Kind, 5, vectors>, tile<Kind, 6, vectors>};
+  return tiles[rows - 1];
+}
+
+template <typename Kind>
+Tile<Kind> tile_of(int64_t rows, int64_t vectors) {
+  if constexpr (tile_vectors == 4) {
+    if (vectors == 4) return tile_of<Kind, 4>(rows);
+    if (vectors == 3) return tile_of<Kind, 3>(rows);
+  }
+  return vectors == 2 ? tile_of<Kind, 2>(rows) : tile_of<Kind, 1>(rows);
+}
+
+template <typename Kind>
+void multiply(const Value<Kind>* a, int64_t a_row, int64_t a_column, const Value<Kind>* packed, float* c,
+              int64_t c_stride, int64_t rows, int64_t columns, int64_t depth, Store how, const float* bias) {
+  for (int64_t r = 0; r < rows;) {
+    const int64_t left = rows - r;
+    const int64_t height = left <= tile_rows ? left : left < 2 * tile_rows ? (left + 1) / 2 : tile_rows;
+    for (int64_t j = 0; j < columns; j += panel_columns) {
+      const int64_t panel = smaller(panel_columns, columns - j), vectors = (panel + width - 1) / width;
+      tile_of<Kind>(height, vectors)(a + r * a_row, a_row, a_column, packed + j * depth, c + r * c_stride + j,
+                                     c_stride, depth, panel - (vectors - 1) * width, how == Store::accumulate,
+                                     bias ? bias + j : nullptr);
+    }
+    r += height;
+  }
+}
+
+template <typename Kind>
+void multiply_packed(const Value<Kind>* left, const Value<Kind>* packed, float* c, int64_t c_stride,
+                     int64_t rows, int64_t columns, int64_t depth, Store how) {
+  for (int64_t j = 0; j < columns; j += panel_columns) {
+    const int64_t panel = smaller(panel_columns, columns - j), vectors = (panel + width - 1) / width;
+    for (int64_t r = 0; r < rows; r += tile_rows)
+      tile_of<Kind>(smaller(tile_rows, rows - r), vectors)(
+          left + r * depth, 1, tile_rows, packed + j * depth, c + r * c_stride + j, c_stride, depth,
+          panel - (vectors - 1) * width, how == Store::accumulate, nullptr);
+  }
+}
+
+}  // namespace
+}  // namespace distiltune::kernels

@@ -1,0 +1,78 @@
+#include <algorithm>
+
+#include "bf16.h"
+#include "inner_bf16.h"
+
+namespace distiltune::kernels {
+namespace {
+
+// As in gemm_scalar.cpp: panels of 16 columns, the last narrower: (columns / 16, words, 16).
+constexpr int64_t panel_columns = 16;
+
+void words(const float* row, int64_t n, uint32_t* to) {
+  for (int64_t i = 0; i < n; i += 2) *to++ = word(row[i], i + 1 < n ? row[i + 1] : 0);
+}
+
+/** `value(p, j)` is what lies at depth p in column j. */
+template <typename At>
+void pack_panels(const At& value, int64_t depth, int64_t columns, uint32_t* packed) {
+  for (int64_t j = 0; j < columns; j += panel_columns) {
+    const int64_t end = std::min(columns, j + panel_columns);
+    for (int64_t p = 0; p < depth; p += 2) {
+      for (int64_t i = j; i < end; ++i) *packed++ = word(value(p, i), p + 1 < depth ? value(p + 1, i) : 0);
+    }
+  }
+}
+
+void pack(const float* b, int64_t stride, int64_t depth, int64_t columns, uint32_t* packed) {
+  pack_panels([=](int64_t p, int64_t j) { return b[p * stride + j]; }, depth, columns, packed);
+}
+
+void pack_transposed(const float* bt, int64_t stride, int64_t depth, int64_t columns, uint32_t* packed) {
+  pack_panels([=](int64_t p, int64_t j) { return bt[j * stride + p]; }, depth, columns, packed);
+}
+
+void pack_left(const float* b, int64_t stride, int64_t depth, int64_t columns, uint32_t* packed,
+               float* sums) {
+  for (int64_t j = 0; j < columns; ++j) {
+    float total = 0;
+    for (int64_t p = 0; p < depth; ++p) total += b[p * stride + j];
+    if (sums) sums[j] += total;
+    for (int64_t p = 0; p < depth; p += 2)
+      *packed++ = word(b[p * stride + j], p + 1 < depth ? b[(p + 1) * stride + j] : 0);
+  }
+}
+
+void multiply(const uint32_t* a, int64_t a_row, int64_t a_column, const uint32_t* packed, float* c,
+              int64_t c_stride, int64_t rows, int64_t columns, int64_t depth, Store store,
+              const float* bias) {
+  for (int64_t j = 0; j < columns; j += panel_columns) {
+    const int64_t width = std::min(panel_columns, columns - j);
+    for (int64_t r = 0; r < rows; ++r) {
+      float total[panel_columns] = {};
+      if (bias) std::copy_n(bias + j, width, total);
+      for (int64_t p = 0; p < depth; ++p) {
+        const uint32_t left = a[r * a_row + p * a_column], *right = packed + j * depth + p * width;
+        for (int64_t i = 0; i < width; ++i) {  // products of two bfloat16 are exact: a sum, rounded once
+          total[i] += second_of(left) * second_of(right[i]);
+          total[i] += first_of(left) * first_of(right[i]);
+        }
+      }
+      float* out = c + r * c_stride + j;
+      for (int64_t i = 0; i < width; ++i) out[i] = store == Store::accumulate ? out[i] + total[i] : total[i];
+    }
+  }
+}
+
+void multiply_packed(const uint32_t* left, const uint32_t* packed, float* c, int64_t c_stride, int64_t rows,
+                     int64_t columns, int64_t depth, Store store) {
+  multiply(left, depth, 1, packed, c, c_stride, rows, columns, depth, store, nullptr);
+}
+
+}  // namespace
+
+extern const InnerBf16 inner_bf16_scalar;
+const InnerBf16 inner_bf16_scalar = {Bf16Isa::scalar, 1,         words,    pack,
+                                     pack_transposed, pack_left, multiply, multiply_packed};
+
+}  // namespace distiltune::kernels
