@@ -48,6 +48,7 @@ export const sessionOptions = (changes: Partial<SessionOptions>): SessionOptions
 	optimizer: { flavor: 'adamw_torch', beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0, maxGradNorm: 1 },
 	threads: 2,
 	ops: 'cpu',
+	dtype: 'fp32',
 	...changes,
 });
 

@@ -32,7 +32,7 @@ export class Progress {
 				this.#firstStep = event.resumedFrom?.step ?? 0;
 				if (event.resumedFrom !== undefined) this.#status.say(`Going on from ${event.resumedFrom.path}`);
 				this.#status.say(
-					`Training ${event.model} on ${event.rows} rows: ${event.labels.join(', ')}; ${event.totalSteps} steps, ${event.stepsPerEpoch} an epoch`,
+					`Training ${event.model} on ${event.rows} rows: ${event.labels.join(', ')}; ${event.totalSteps} steps, ${event.stepsPerEpoch} an epoch, ${event.dtype}`,
 				);
 				break;
 			case 'step':

@@ -103,7 +103,7 @@ async function* steps(request: Request, history: History, wishes: Wishes): Async
 	};
 }
 
-function begun({ model, material, plan, config, from, readSeconds }: Prepared): TrainerEvent {
+function begun({ model, material, plan, config, from, readSeconds, identity }: Prepared): TrainerEvent {
 	return {
 		type: 'trainBegin',
 		model,
@@ -112,6 +112,7 @@ function begun({ model, material, plan, config, from, readSeconds }: Prepared): 
 		evalRows: material.eval === undefined ? 0 : rowsOf(material.eval),
 		...plan,
 		evalStrategy: config.evalStrategy,
+		dtype: identity.machine.dtype,
 		readSeconds,
 		tokensFromCache: material.tokensFromCache,
 		...(from && { resumedFrom: { path: from.checkpoint.folder, step: from.state.step } }),

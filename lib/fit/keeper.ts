@@ -95,7 +95,7 @@ export class Keeper {
 	}
 
 	async #record(status: RunRecord['status'], count: Latest, best: BestOf, trainLoss: number | null): Promise<RunRecord> {
-		const { material, order, torchVersion, drawnFromSeed } = this.#run;
+		const { material, order, torchVersion, drawnFromSeed, identity } = this.#run;
 		const history = this.#history;
 		return {
 			format: 1,
@@ -105,7 +105,7 @@ export class Keeper {
 			orderSeed: String(orderSeed(order)),
 			drawnFromSeed,
 			versions: { distiltune: packageVersion(), node: process.versions.node, libtorch: torchVersion },
-			machine: machineOf(loadBase()),
+			machine: { ...machineOf(loadBase()), dtype: identity.machine.dtype },
 			data: material.data,
 			...this.#watch.record,
 			warnings: history.warnings,

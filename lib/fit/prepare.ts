@@ -12,6 +12,7 @@ import { loadBase, loadEngine } from '../runtime/load.js';
 import { Tokenizer } from '../tokenizer.js';
 import type { Checkpoint } from '../train/checkpoint.js';
 import { settledWeights } from '../train/class-weights.js';
+import { dtypeWarnings, settledDtype } from '../train/dtype.js';
 import { lengthsOf, requireKnownTokens, rowsOf } from '../train/examples.js';
 import { findCheckpoint, openCheckpoint } from '../train/find-checkpoint.js';
 import { identityOf } from '../train/identity.js';
@@ -92,12 +93,13 @@ export async function prepare(request: Request): Promise<Prepared> {
 	await requireWritable(config.outputDir); // now, not after hours
 
 	const share = isSplit(request.eval) ? request.eval : undefined;
-	const identity = await identityOf({ config: { ...config, maxLength, eval: share }, folder, material, base, engine });
+	const dtype = settledDtype(config.dtype, state?.identity.machine.dtype, base.cpu());
+	const identity = await identityOf({ config: { ...config, maxLength, eval: share }, dtype, folder, material, base, engine });
 	const remarks = state === undefined ? material.warnings : requireSameRun(state.identity, identity);
 	const classWeights = config.classWeights && settledWeights(config.classWeights, material.labels, material.train.targets, 'classWeights');
 	const { sampling } = config;
 	const drawn = sampling === 'shuffle' ? undefined : rowWeights(sampling, material.labels, material.train.targets);
-	const options = sessionOptions(folder.weights, model, config, classWeights);
+	const options = sessionOptions(folder.weights, model, { ...config, dtype }, classWeights);
 	const saved = found.checkpoint && state && { folder: found.checkpoint.folder, counters: state.counters };
 	const workplace = await Workplace.open({ engine, options, model, tokenizer, eval: material.eval, maxLength }, saved);
 	request.occupy(workplace);
@@ -124,7 +126,7 @@ export async function prepare(request: Request): Promise<Prepared> {
 		from: found.checkpoint && state && { checkpoint: found.checkpoint, state },
 		drawnFromSeed: state?.drawnFromSeed ?? initialized,
 		readSeconds,
-		warnings: [...warnings, ...remarks, ...ignoredWeights(ignored)],
+		warnings: [...warnings, ...remarks, ...dtypeWarnings(dtype, base.cpu()), ...ignoredWeights(ignored)],
 	};
 }
 

@@ -195,8 +195,8 @@ export interface BaseAddon {
 	openLibrary(path: string, options: { readonly global: boolean }): void;
 	/** Absolute paths of shared libraries mapped into this process (Linux; empty elsewhere). */
 	mappedLibraries(): string[];
-	/** Instruction set the kernels chose (DISTILTUNE_ISA forces a lower one), the one that multiplies bytes, and physical cores. */
-	cpu(): { readonly isa: 'avx512' | 'avx2' | 'neon' | 'scalar'; readonly int8: string; readonly cores: number };
+	/** Instruction set the kernels chose (DISTILTUNE_ISA forces a lower one), the one that multiplies bytes, whether bf16 is multiplied natively, and physical cores. */
+	cpu(): { readonly isa: 'avx512' | 'avx2' | 'neon' | 'scalar'; readonly int8: string; readonly bf16: boolean; readonly cores: number };
 	/** The tensors of a file of weights of any form (native/files/tensor_source.h), or of an index and its shards; no values are read yet. */
 	openTensors(path: string): NativeTensors;
 	/** Throws FILE_NOT_FOUND, FILE_NOT_READABLE, or TOKENS_INVALID where the rows do not lie in the file. */
@@ -217,6 +217,10 @@ export interface LossOptions {
 	/** Rows count (1 - p)^gamma (Lin et al., arXiv 1708.02002); not beside labelSmoothing or classWeights. */
 	readonly focalGamma?: number;
 }
+
+/** bf16: operands of the linear layers' products are rounded to bfloat16, weights and gradients too; all else is fp32, sums included. */
+export type TrainingDtype = (typeof trainingDtypes)[number];
+export const trainingDtypes = ['fp32', 'bf16'] as const;
 
 export interface SessionOptions {
 	/** Absolute path of weights as in PredictorOptions, with or without a head; BERT-named encoders fold in. */
@@ -246,8 +250,9 @@ export interface SessionOptions {
 	/** Left as they are, without gradients and moments: the embeddings and so many layers from below. @default nothing */
 	readonly frozen?: { readonly layers: number } | undefined;
 	readonly threads: number;
-	/** 'cpu': our kernels; 'aten': plain ATen, the slow twin. */
+	/** 'cpu': our kernels; 'aten': plain ATen, the slow twin, fp32 whatever `dtype` says. */
 	readonly ops: 'cpu' | 'aten';
+	readonly dtype: TrainingDtype;
 }
 
 export interface StepResult {

@@ -138,6 +138,8 @@ export type TrainerEvent =
 			readonly totalSteps: number;
 			readonly epochs: number;
 			readonly evalStrategy: 'epoch' | 'steps' | 'no';
+			/** What the linear layers multiply in. */
+			readonly dtype: string;
 			/** The checkpoint it goes on from; without it the run is at its beginning. */
 			readonly resumedFrom?: { readonly path: string; readonly step: number };
 			/** Spent on reading and tokenizing the rows, or on finding their tokens. */

@@ -6,15 +6,16 @@ import type { ModelFolder } from '../model/folder.js';
 import { packageVersion } from '../runtime/build.js';
 import { sha256OfFile } from '../runtime/hash.js';
 import { isFile } from '../runtime/is-file.js';
-import type { BaseAddon, EngineAddon } from '../runtime/native.js';
+import type { BaseAddon, EngineAddon, TrainingDtype } from '../runtime/native.js';
 import type { Material } from './material.js';
 import type { Identity, Machine } from './run-state.js';
 
 /** Options that another field of the identity settles, or that are no plain values. */
-const elsewhere = new Set(['train', 'model', 'labels', 'threads', 'callbacks', 'computeMetrics']);
+const elsewhere = new Set(['train', 'model', 'labels', 'threads', 'dtype', 'callbacks', 'computeMetrics']);
 
 export interface Particulars {
 	readonly config: Readonly<Record<string, unknown>> & { readonly model: string; readonly threads: number };
+	readonly dtype: TrainingDtype;
 	readonly folder: ModelFolder;
 	readonly material: Material;
 	readonly base: BaseAddon;
@@ -22,7 +23,7 @@ export interface Particulars {
 }
 
 /** `config`: the options, settled; `eval` is among them only where it is a share of the training rows. */
-export async function identityOf({ config, folder, material, base, engine }: Particulars): Promise<Identity> {
+export async function identityOf({ config, dtype, folder, material, base, engine }: Particulars): Promise<Identity> {
 	const { train, eval: measured } = material.data;
 	return {
 		data: { train, eval: measured === undefined || 'split' in measured ? null : measured },
@@ -33,13 +34,13 @@ export async function identityOf({ config, folder, material, base, engine }: Par
 				.filter(([name]) => !elsewhere.has(name))
 				.map(([name, value]) => [name, value ?? null]),
 		),
-		machine: machineOf(base, engine, config.threads),
+		machine: machineOf(base, engine, config.threads, dtype),
 	};
 }
 
-function machineOf(base: BaseAddon, engine: EngineAddon, threads: number): Machine {
+function machineOf(base: BaseAddon, engine: EngineAddon, threads: number, dtype: TrainingDtype): Machine {
 	const versions = { distiltune: packageVersion(), node: process.versions.node, libtorch: engine.torchVersion };
-	return { ...versions, device: 'cpu', dtype: 'fp32', threads, world: 1, isa: base.cpu().isa, kernels: {} };
+	return { ...versions, device: 'cpu', dtype, threads, world: 1, isa: base.cpu().isa, kernels: {} };
 }
 
 /** Files that config and tokenizer are read from, where they are there. */

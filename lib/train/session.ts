@@ -1,7 +1,7 @@
 /** What the engine is opened with: a run's options in its own terms. */
 import { ConfigError } from '../errors.js';
 import type { ModelConfig, ProblemType } from '../model/config.js';
-import type { LossOptions, SessionOptions } from '../runtime/native.js';
+import type { LossOptions, SessionOptions, TrainingDtype } from '../runtime/native.js';
 
 /** What is left as it is: nothing, the embeddings, they and so many layers from below, or all but the head. */
 export type Freeze = 'none' | 'embeddings' | 'encoder' | number;
@@ -20,6 +20,7 @@ export interface SessionSettings {
 	readonly weightDecay: number;
 	readonly maxGradNorm: number;
 	readonly threads: number;
+	readonly dtype: TrainingDtype;
 }
 
 const lossKinds: Readonly<Record<ProblemType, LossOptions['kind']>> = {
@@ -61,6 +62,7 @@ export function sessionOptions(
 		},
 		threads: settings.threads,
 		ops: 'cpu',
+		dtype: settings.dtype,
 	};
 }
 

@@ -63,7 +63,8 @@ SessionOptions to_session_options(const Napi::Value& value) {
        number(optimizer, "weightDecay"), number(optimizer, "maxGradNorm")},
       to_frozen(options.Get("frozen")),
       static_cast<int>(node::integer(options, "threads")),
-      text(options, "ops") == "aten" ? OpsKind::aten : OpsKind::cpu};
+      text(options, "ops") == "aten" ? OpsKind::aten : OpsKind::cpu,
+      text(options, "dtype") == "bf16" ? Precision::bf16 : Precision::fp32};
 }
 
 OwnedBatch to_batch(const Napi::Value& value) {

@@ -7,6 +7,7 @@
 
 #include "../../model/shape.h"
 #include "../distilbert.h"
+#include "../ops/cpu.h"
 #include "../train/head.h"
 #include "../train/training.h"
 
@@ -27,6 +28,7 @@ struct SessionOptions {
   Frozen frozen;
   int threads;
   OpsKind ops;
+  Precision precision;
 };
 
 /** interface RaggedBatch, copied, so that a job may read it off the JavaScript thread. */

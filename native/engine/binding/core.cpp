@@ -26,7 +26,8 @@ Frozen checked(Frozen frozen, const model::Shape& shape) {
 Core::Core(const SessionOptions& options)
     : shape((model::check(options.shape), options.shape)),
       pool(options.threads),
-      ops(options.ops == OpsKind::cpu ? make_cpu_ops(pool) : make_aten_ops(DType::f32, pool.threads())),
+      ops(options.ops == OpsKind::cpu ? make_cpu_ops(pool, options.precision)
+                                      : make_aten_ops(DType::f32, pool.threads())),
       infos(model::parameters(shape)),
       loss((check(options.loss, shape.labels), options.loss.kind)),
       training(*ops, shape, options.rates, options.loss, options.optimizer, options.seed,

@@ -5,6 +5,7 @@
 #include "../../kernels/activation.h"
 #include "../../kernels/attention.h"
 #include "../../kernels/gemm.h"
+#include "../../kernels/gemm_bf16.h"
 #include "../../kernels/layer_norm.h"
 
 namespace distiltune::engine {
@@ -13,7 +14,7 @@ namespace {
 
 class CpuOps final : public Ops {
  public:
-  explicit CpuOps(kernels::ThreadPool& pool) : pool_(pool) {}
+  CpuOps(kernels::ThreadPool& pool, Precision precision) : pool_(pool), precision_(precision) {}
 
   DType dtype() const override { return DType::f32; }
 
@@ -44,17 +45,19 @@ class CpuOps final : public Ops {
   }
 
   void linear(View x, View w, View b, View y) override {
-    kernels::linear(pool_, x.f32(), x.stride, w.f32(), b.f32(), y.f32(), y.stride, y.rows, y.cols, x.cols);
+    const auto multiply = rounds(w) ? kernels::linear_bf16 : kernels::linear;
+    multiply(pool_, x.f32(), x.stride, w.f32(), b.f32(), y.f32(), y.stride, y.rows, y.cols, x.cols);
   }
 
   void linear_backward_input(View dy, View w, View dx, bool accumulate) override {
-    kernels::linear_backward_input(pool_, dy.f32(), dy.stride, w.f32(), dx.f32(), dx.stride, dy.rows, dy.cols,
-                                   dx.cols, accumulate);
+    const auto multiply = rounds(w) ? kernels::linear_backward_input_bf16 : kernels::linear_backward_input;
+    multiply(pool_, dy.f32(), dy.stride, w.f32(), dx.f32(), dx.stride, dy.rows, dy.cols, dx.cols, accumulate);
   }
 
   void linear_backward_weight(View dy, View x, View dw, View db, bool accumulate) override {
-    kernels::linear_backward_weight(pool_, dy.f32(), dy.stride, x.f32(), x.stride, dw.f32(), db.f32(),
-                                    dy.rows, dy.cols, x.cols, accumulate);
+    const auto multiply = rounds(dw) ? kernels::linear_backward_weight_bf16 : kernels::linear_backward_weight;
+    multiply(pool_, dy.f32(), dy.stride, x.f32(), x.stride, dw.f32(), db.f32(), dy.rows, dy.cols, x.cols,
+             accumulate);
   }
 
   void activate(Activation activation, View x, View y) override {
@@ -129,11 +132,17 @@ class CpuOps final : public Ops {
     return {batch.offsets, batch.rows, how.heads, q.cols / how.heads, how.first_only};
   }
 
+  /** Whether products with these weights (outputs, inputs) round their operands. */
+  bool rounds(View w) const { return precision_ == Precision::bf16 && w.rows >= 16; }
+
   kernels::ThreadPool& pool_;
+  const Precision precision_;
 };
 
 }  // namespace
 
-std::unique_ptr<Ops> make_cpu_ops(kernels::ThreadPool& pool) { return std::make_unique<CpuOps>(pool); }
+std::unique_ptr<Ops> make_cpu_ops(kernels::ThreadPool& pool, Precision precision) {
+  return std::make_unique<CpuOps>(pool, precision);
+}
 
 }  // namespace distiltune::engine
