@@ -71,6 +71,7 @@ describe('options', () => {
 			loggingStrategy: 'steps',
 			loggingFirstStep: false,
 			loggingSteps: 500,
+			dtype: 'auto',
 			threads: 0,
 		});
 	});

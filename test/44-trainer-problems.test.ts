@@ -64,7 +64,7 @@ let outputs = 0;
 async function fitted(recorded: Recorded, changes: Partial<TrainerConfig> = {}) {
 	const outputDir = join(folder, `out-${outputs++}`);
 	const named = recorded === multi ? { labels: names, model: whole } : { model: headless };
-	const settings = { problemType: recorded.problem_type, learningRate: recorded.learning_rate, loggingSteps: 1, threads: 1 };
+	const settings = { problemType: recorded.problem_type, learningRate: recorded.learning_rate, loggingSteps: 1, dtype: 'fp32', threads: 1 } as const;
 	await using trainer = new Trainer({ train: rows(recorded), eval: rows(recorded), ...named, ...settings, ...changes, outputDir });
 	const { metrics } = await trainer.fit();
 	const again = trainer.config.eval === undefined ? undefined : await trainer.evaluate();

@@ -32,7 +32,7 @@ const rows: Row[] = Array.from({ length: 60 }, (_, row) => ({
 		.join(' ')} feeling ${'and so '.repeat(row % 5)}`,
 	label: labels[row % 3] as string,
 }));
-const settings = { model: tiny, train: rows, labels, learningRate: 3e-4, numTrainEpochs: 4, threads: 1 } satisfies TrainerConfig;
+const settings = { model: tiny, train: rows, labels, learningRate: 3e-4, numTrainEpochs: 4, dtype: 'fp32', threads: 1 } satisfies TrainerConfig;
 
 let folder: string;
 let trained: string;

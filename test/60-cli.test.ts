@@ -43,7 +43,7 @@ describe('train', () => {
 	it('tells people on standard error only', () => {
 		const { status, stdout, stderr } = distiltune(['train', ...training(), '--eval-split', '0.25', '--max-steps', '3', '--output-dir', 'short']);
 		expect([status, stdout]).toEqual([0, '']);
-		expect(stderr).toMatch(/^Training .*tiny-model on 36 rows: calm, worried, alarmed; 3 steps, 5 an epoch\n/);
+		expect(stderr).toMatch(/^Training .*tiny-model on 36 rows: calm, worried, alarmed; 3 steps, 5 an epoch, (fp32|bf16)\n/);
 		expect(stderr).toMatch(/step 3\/3 {2}epoch 0\.60 {2}loss \d\.\d{4} {2}[\d.]+ steps\/s {2}\d+ s left\n/);
 		expect(stderr).toMatch(/Step 3, epoch 0\.6: validation loss \d\.\d{4}, accuracy \d\.\d{4} on 12 rows in/);
 		expect(stderr).toContain('Saved short\n');

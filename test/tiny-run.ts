@@ -22,6 +22,7 @@ export const settings = {
 	labels,
 	learningRate: 1e-3,
 	numTrainEpochs: 3,
+	dtype: 'fp32',
 	threads: 1,
 	loggingSteps: 4,
 } satisfies TrainerConfig;

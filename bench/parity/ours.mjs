@@ -18,7 +18,7 @@ rmSync(options.work, { recursive: true, force: true });
 mkdirSync(options.work, { recursive: true });
 
 const model = options.dropout === null ? options.model : withDropout(options.model, options.dropout);
-const config = { model, train: options.train, eval: options.eval, seed: options.seed, maxSteps: options.maxSteps };
+const config = { model, train: options.train, eval: options.eval, seed: options.seed, maxSteps: options.maxSteps, dtype: 'fp32' };
 
 const trainer = new Trainer({ ...config, loggingSteps: options.loggingSteps, outputDir: join(options.work, 'out'), truncation: 'silent' });
 const result = { side: 'ours', losses: [], tokens: [], log: [], evaluations: [] };

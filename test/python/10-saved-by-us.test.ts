@@ -61,7 +61,7 @@ describe.each([
 	beforeAll(async () => {
 		texts = await posts(64);
 		const train = texts.map((text, row) => ({ text, label: labels[row % labels.length] as string }));
-		const trainer = new Trainer({ model, train, labels, maxSteps: 3, learningRate: 1e-3, outputDir: out, truncation: 'silent' });
+		const trainer = new Trainer({ model, train, labels, maxSteps: 3, learningRate: 1e-3, dtype: 'fp32', outputDir: out, truncation: 'silent' });
 		await trainer.fit();
 		await trainer.dispose();
 		if (learned) {

@@ -26,6 +26,7 @@ describe('trainer_state.json of a run', () => {
 			eval: rows.slice(16),
 			numTrainEpochs: 2,
 			loggingSteps: 1,
+			dtype: 'fp32',
 			outputDir: out,
 			truncation: 'silent',
 		});
