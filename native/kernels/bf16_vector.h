@@ -5,13 +5,15 @@
 #include "inner_bf16.h"
 
 // Included after vector_avx2.h or vector_avx512.h and these words about vectors of bfloat16 (bf16.h):
-//   Vec words(Vec first, Vec second)     rounds them and joins each pair of lanes to a word
-//   Vec neighbours_words(Vec a, Vec b)   the words of 2 * width values in a row
+//   Vec words(Vec first, Vec second)              rounds them and joins each pair of lanes to a word
+//   Vec neighbours_words(Vec a, Vec b)            the words of 2 * width values in a row
+//   Vec set_bits(uint32_t word)                   the word in every lane
 //   Vec add_dot(Vec left, Vec right, Vec total)   adds the products of words (inner_bf16.h) to floats
 
 namespace distiltune::kernels {
 namespace {
 
+/** Operands of words. */
 struct Words {
   using Value = uint32_t;
   static Vec load(const uint32_t* from) { return kernels::load(reinterpret_cast<const float*>(from)); }

@@ -2,8 +2,8 @@
 #include "inner.h"
 #include "noinline.h"
 
-// Products of packed operands, whatever their values are. Included after vector_avx2.h,
-// vector_avx512.h or vector_neon.h.
+// Products of packed operands, whatever they are packed to. Included after vector_avx2.h, vector_avx512.h or
+// vector_neon.h.
 
 namespace distiltune::kernels {
 namespace {

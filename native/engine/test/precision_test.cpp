@@ -1,6 +1,6 @@
 // Which products of the engine round their operands to bfloat16.
-#include "../../kernels/gemm.h"
-#include "../../kernels/gemm_bf16.h"
+#include <utility>
+
 #include "../../kernels/thread_pool.h"
 #include "../ops/cpu.h"
 #include "twins.h"
@@ -24,7 +24,7 @@ Products of(Ops& ops, int64_t outputs) {
              dw = values.drawn(outputs, inputs).single, db = values.drawn(1, outputs).single;
   ops.linear(x, w, b, y);
   ops.linear_backward_input(dy, w, dx, false);
-  ops.linear_backward_weight(dy, x, dw, db);
+  ops.linear_backward_weight(dy, x, dw, db, true);
   return {values_of(y), values_of(dx), values_of(dw), values_of(db)};
 }
 
