@@ -31,7 +31,7 @@ async function sized(path: string, bytes: number): Promise<void> {
 async function cacheFor(path = weights, dtype: Dtype = 'fp32', during = async () => {}): Promise<string | undefined> {
 	let told: PredictorOptions | undefined;
 	const base = {
-		cpu: () => ({ isa: 'avx2' as const, int8: 'avxvnni', cores: 1 }),
+		cpu: () => ({ isa: 'avx2' as const, int8: 'avxvnni', cores: 1, bf16: false }),
 		openPredictor: async (options: PredictorOptions) => {
 			told = options;
 			await during();
