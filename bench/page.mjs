@@ -65,7 +65,7 @@ function behaviour({ model, eventLoop: { idle, busy }, memory, lengths: { short,
 		late('max'),
 		`${megabytes(memory.peakRssBytes)} MB (${memory.tokens} tokens)`,
 		`${megabytes(long.peakRssBytes)} MB`,
-		`${ratio.toFixed(2)} (${long.tokensPerSecond.toFixed(0)} over ${short.tokensPerSecond.toFixed(0)})`,
+		`${ratio.toFixed(2)} (${long.tokensPerSecond.toFixed(0)} over ${short.tokensPerSecond.toFixed(0)} at ${short.tokens} tokens)`,
 	];
 }
 const behaviourHead = [
@@ -74,7 +74,7 @@ const behaviourHead = [
 	'longest delay above',
 	'peak memory, largest batch of three epochs in seed-42 order',
 	'peak memory at 8 x 512 tokens',
-	'tokens/s at 8 x 512 over 8 x 64',
+	'tokens/s at 8 x 512 over a batch of short rows',
 ];
 
 function tokenizing({ texts, megabytes: size, tokens, rounds, megabytesPerSecond, ratios, versions }) {
@@ -102,7 +102,9 @@ function machines() {
 const hasBf16 = trained[0].ceilings[0].bf16 > 0;
 const fields = {
 	training: trained.map(training).join('\n\n'),
-	bf16: hasBf16 ? '' : 'This processor does not multiply bf16 itself, so there are no rows of bf16; distiltune trains in float32 alone as yet.',
+	bf16: hasBf16
+		? 'Rows of bf16 are compared with distiltune in float32 too.'
+		: 'This processor does not multiply bf16 itself, so there are no rows of bf16.',
 	ceilings: trained.map(({ model, ceilings }) => `Meanwhile, ${model}: ${ceilingsTold(ceilings)}.`).join('\n'),
 	profile: profiled.map(profile).join('\n\n'),
 	steady: table([behaviourHead, ...steady.map(behaviour)]),

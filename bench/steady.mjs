@@ -51,7 +51,7 @@ async function eventLoop() {
 /** A child that trains on `batches`: its words on memory, and the tokens a second of its steps. */
 function child(name, batches, rowsOf = rows) {
 	writeBatches(file(`${name}.csv`), rowsOf, [...batches, batches[0]]);
-	writeFileSync(file(`${name}.json`), JSON.stringify({ model, train: file(`${name}.csv`), config: { numTrainEpochs: 1 }, warmUp: 1 }));
+	writeFileSync(file(`${name}.json`), JSON.stringify({ model, train: file(`${name}.csv`), config: { numTrainEpochs: 1, dtype: 'fp32' }, warmUp: 1 }));
 	return new Turns(process.execPath, [join(root, 'bench', 'ours.mjs'), file(`${name}.json`)]);
 }
 

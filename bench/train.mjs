@@ -38,13 +38,18 @@ writeBatches(train, rows, [...batches, random[0]]);
 const lengthsOf = (batch) => batch.map((row) => rows.lengths[row]);
 
 const python = peerPython();
-const ours = () => child('distiltune', { config: { numTrainEpochs: 1 } }, process.execPath, 'ours.mjs');
+const ours = (name, dtype) => () => child(name, { config: { numTrainEpochs: 1, dtype } }, process.execPath, 'ours.mjs');
 const trainer = (name, given) => () =>
 	child(name, { arguments: { num_train_epochs: 1, ...given } }, python, join('peers', 'transformers_trainer.py'));
 const sides = [
-	{ name: 'distiltune', start: ours },
+	{ name: 'distiltune', start: ours('distiltune', 'fp32') },
 	{ name: 'Trainer', start: trainer('Trainer', {}) },
-	...(hasBf16 ? [{ name: 'Trainer, bf16', start: trainer('Trainer-bf16', { bf16: true }) }] : []),
+	...(hasBf16
+		? [
+				{ name: 'Trainer, bf16', start: trainer('Trainer-bf16', { bf16: true }) },
+				{ name: 'distiltune, bf16', start: ours('distiltune-bf16', 'bf16') },
+			]
+		: []),
 ];
 
 function child(name, options, command, program) {
