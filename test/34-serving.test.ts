@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Classifier, type Prediction, Trainer } from '../lib/index.js';
 import { fixture, minilmWeights, reference, root } from './models.js';
 import { readSafetensors, safetensors } from './safetensors.js';
-import { settings } from './tiny-run.js';
+import { settings, sha256 } from './tiny-run.js';
 
 // A classifier as a server lives with it: many calls, signals, several at once, beside a training, in workers.
 
@@ -94,6 +94,8 @@ describe('several at once', () => {
 			let rounds = 0;
 			for (; training || rounds < 3; rounds++) expect(await classifier.predict(texts)).toEqual(wanted);
 			expect((await run).metrics).toEqual(alone.metrics);
+			const weights = (name: string) => sha256(join(outputDir, name, 'model.safetensors'));
+			expect(weights('beside')).toBe(weights('alone'));
 			expect(rounds).toBeGreaterThan(2);
 		} finally {
 			rmSync(outputDir, { recursive: true });

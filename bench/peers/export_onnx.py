@@ -28,7 +28,7 @@ def main():
     fp32, int8 = target / "onnx" / "model.onnx", target / "onnx" / "model_quantized.onnx"
     example = torch.ones(2, 16, dtype=torch.long)
     sizes = {0: "batch", 1: "sequence"}
-    # The newer exporter (dynamo=True, torch 2.13) makes a graph of this model whose logits are wrong by half their size.
+    # Called like this, the newer exporter (dynamo=True, torch 2.13) made a graph whose logits were wrong by half their size.
     torch.onnx.export(
         Logits(model), (example, example), str(fp32), dynamo=False, opset_version=17,
         input_names=["input_ids", "attention_mask"], output_names=["logits"],
