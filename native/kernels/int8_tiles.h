@@ -1,0 +1,25 @@
+#pragma once
+#include "inner_int8.h"
+
+// Included after tile<rows>(), panel_columns and tile_rows of 6: the walk over tiles that both kinds of VNNI
+// share.
+
+namespace distiltune::kernels {
+namespace {
+
+void multiply(const uint8_t* a, int64_t a_stride, const int8_t* packed, const Int8Scales& scales, float* y,
+              int64_t y_stride, int64_t rows, int64_t columns, int64_t depth) {
+  constexpr decltype(&tile<1>) tiles[tile_rows] = {tile<1>, tile<2>, tile<3>, tile<4>, tile<5>, tile<6>};
+  for (int64_t j = 0; j < columns; j += panel_columns) {
+    for (int64_t r = 0; r < rows;) {
+      const int64_t left = rows - r;
+      const int64_t height = left <= tile_rows ? left : left < 2 * tile_rows ? (left + 1) / 2 : tile_rows;
+      tiles[height - 1](a + r * a_stride, a_stride, packed + j * depth, depth, scales, r, j,
+                        y + r * y_stride + j, y_stride, columns - j);
+      r += height;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace distiltune::kernels
