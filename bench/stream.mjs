@@ -58,7 +58,7 @@ async function train(path) {
 		await trainer.dispose();
 		rmSync(outputDir, { recursive: true, force: true });
 	}
-	const tokens = process.env.DISTILTUNE_TOKENS_DIR;
+	const tokens = join(process.env.DISTILTUNE_TOKENS_DIR, 'distiltune-tokens');
 	const kept = readdirSync(tokens).reduce((sum, name) => sum + statSync(join(tokens, name)).size, 0);
 	const cells = [
 		(statSync(path).size / 1e9).toFixed(2),

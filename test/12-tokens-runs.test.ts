@@ -44,7 +44,7 @@ let places = 0;
 /** From here on tokens are kept in this new folder. */
 function freshCache(): string {
 	process.env.DISTILTUNE_TOKENS_DIR = join(folder, `tokens-${places++}`);
-	return process.env.DISTILTUNE_TOKENS_DIR;
+	return join(process.env.DISTILTUNE_TOKENS_DIR, 'distiltune-tokens');
 }
 const filesIn = (place: string) => {
 	try {

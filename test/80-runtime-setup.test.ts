@@ -65,10 +65,14 @@ describe('setup from what is at hand', () => {
 	it('refuses to fetch when offline', async () => {
 		await expect(runSetup({ env: { ...env, DISTILTUNE_OFFLINE: '1' } })).rejects.toMatchObject({ code: 'DOWNLOAD_REFUSED_OFFLINE' });
 	});
-	it('clean leaves nothing of it', async () => {
+	it('clean leaves nothing of it, and what is not ours alone', async () => {
 		await runSetup({ from: fakeLibtorch(join(folder, 'torch'), '1.11.0'), env });
-		mkdirSync(join(folder, 'cache', 'engines', '0.0.0'), { recursive: true });
+		for (const name of ['engines', 'packed', 'tokens']) mkdirSync(join(folder, 'cache', name, 'something'), { recursive: true });
 		await cleanCache(env);
+		const shared = join(folder, 'shared');
+		for (const name of ['distiltune-tokens', 'theirs']) mkdirSync(join(shared, name), { recursive: true });
+		await cleanCache({ ...env, DISTILTUNE_TOKENS_DIR: shared });
+		expect(readdirSync(shared)).toEqual(['theirs']);
 		expect(existsSync(place)).toBe(false);
 		expect(readdirSync(join(folder, 'cache'))).toEqual(['libtorch']);
 		expect(left()).toEqual([]);

@@ -13,11 +13,11 @@ export interface SetupFlags {
 	readonly printUrls?: boolean;
 }
 
-/** Puts libtorch into the cache; the word `clean` removes it, the engines built for it and the tokens of data sets. */
+/** Puts libtorch into the cache; the word `clean` removes it, the engines built for it, packed weights and the tokens of data sets. */
 export async function setupVerb(action: string | undefined, { from, sha256, allowUnpinned, printUrls }: SetupFlags, output: Output): Promise<void> {
 	if (action === 'clean') {
 		await cleanCache();
-		output.result({ cleaned: true }, 'Removed libtorch, the engines built for it and the tokens of data sets from the cache');
+		output.result({ cleaned: true }, 'Removed libtorch, the engines built for it, packed weights and the tokens of data sets from the cache');
 		return;
 	}
 	if (action !== undefined) throw new ConfigError('OPTIONS_INVALID', `Expected \`clean\` or nothing after setup, got ${JSON.stringify(action)}`);

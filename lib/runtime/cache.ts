@@ -16,9 +16,9 @@ export function cacheFolder(env: NodeJS.ProcessEnv = process.env): string {
 	return join(homedir(), '.cache', 'distiltune');
 }
 
-/** Where tokens of data sets are kept: DISTILTUNE_TOKENS_DIR, else in the cache. May be removed at any time. */
+/** Where tokens of data sets are kept, a folder of our own in DISTILTUNE_TOKENS_DIR, else in the cache. May be removed at any time. */
 export function tokensFolder(env: NodeJS.ProcessEnv = process.env): string {
-	return env.DISTILTUNE_TOKENS_DIR ? resolve(env.DISTILTUNE_TOKENS_DIR) : join(cacheFolder(env), 'tokens');
+	return env.DISTILTUNE_TOKENS_DIR ? join(resolve(env.DISTILTUNE_TOKENS_DIR), 'distiltune-tokens') : join(cacheFolder(env), 'tokens');
 }
 
 const elsewhere = 'Free some space, or name another folder in DISTILTUNE_CACHE_DIR';

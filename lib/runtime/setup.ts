@@ -192,7 +192,7 @@ export async function cleanCache(env: NodeJS.ProcessEnv = process.env): Promise<
 	await onDisk(root, () =>
 		withLock(join(root, 'lock'), async () => {
 			for (const name of readdirSync(root)) if (!name.startsWith('lock-')) remove(join(root, name));
-			for (const name of ['engines', 'cmake']) remove(join(cacheFolder(env), name));
+			for (const name of ['engines', 'cmake', 'packed']) remove(join(cacheFolder(env), name));
 			remove(tokensFolder(env));
 		}),
 	);
