@@ -84,7 +84,7 @@ export const machine = () => ({ cpu: cpus()[0].model, cores: cpus().length, node
 export const table = ([head, ...rows]) =>
 	[head, head.map((_, column) => (column === 0 ? '---' : '---:')), ...rows].map((row) => `| ${row.join(' | ')} |`).join('\n');
 
-/** Keeps a result as out/bench/NAME.json, where docs/benchmarks.md is written from. */
+/** Keeps a result as out/bench/NAME.json, which docs/benchmarks.md is written from. */
 export function keep(name, result) {
 	const folder = join(root, 'out', 'bench');
 	mkdirSync(folder, { recursive: true });

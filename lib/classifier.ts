@@ -229,8 +229,8 @@ export class Classifier<Problem extends ProblemType = 'single_label_classificati
 
 	/**
 	 * Writes the model, as learned, calibrated and tuned, to a folder. Its weights are copied as they are; after learn() and with `dtype` they
-	 * are written, as F32 or for int8 as model.int8.safetensors, in a quarter of the bytes, which only this package reads. Into its own folder
-	 * goes config.json, and what is written of the weights; those must then be a model.safetensors.
+	 * are written: as F32, model.safetensors, or as int8, model.int8.safetensors, a quarter of the bytes, which only this package reads. Into
+	 * its own folder go config.json and what is written of the weights; those there must then have the same name.
 	 */
 	save(folder: string, options: SaveOptions = {}): Promise<void> {
 		return this.#calls.run(async () => {
@@ -239,8 +239,9 @@ export class Classifier<Problem extends ProblemType = 'single_label_classificati
 			const { shape } = config;
 			const dtype = wanted ?? savedDtype([...weights.keys()][0] as string);
 			const model = { shape, head: head ?? this.#predictor.head, dtype };
-			const write = (head || wanted) && ((from: string, to: string) => loadBase().saveWeights({ weights: from, ...model }, to));
-			const now = await saveCopy(folder, config, weights, this.#vocabulary, write || undefined, dtype);
+			const write = (from: string, to: string) => loadBase().saveWeights({ weights: from, ...model }, to);
+			const anew = head !== undefined || wanted !== undefined;
+			const now = await saveCopy(folder, config, weights, this.#vocabulary, anew ? write : undefined, dtype);
 			if (now !== weights) this.#weights = now; // else another save, into the model's own folder, may have set it meanwhile
 		});
 	}

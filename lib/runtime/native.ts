@@ -161,7 +161,7 @@ export interface WeightsCopy {
 	readonly weights: string;
 	readonly shape: ModelShape;
 	readonly head: Head;
-	/** 'int8': 8-bit numbers where a predictor has them, and F32 scales (docs/model-folder.md). @default 'fp32' */
+	/** What is written: F32, or with 'int8' 8-bit numbers where a predictor has them (docs/model-folder.md). @default 'fp32' */
 	readonly dtype?: Dtype | undefined;
 }
 
@@ -186,7 +186,7 @@ export interface BaseAddon {
 	readonly Tokenizer: new (spec: TokenizerSpec) => NativeTokenizer;
 	/** Reads the weights off the calling thread. */
 	openPredictor(options: PredictorOptions): Promise<NativePredictor>;
-	/** The weights of a model as safetensors, F32 unless `dtype` says otherwise, under Transformers' names, with another head; straight to `path`, flushed to the disk. */
+	/** The weights of a model as safetensors under Transformers' names, with another head; straight to `path`, flushed to the disk. */
 	saveWeights(model: WeightsCopy, path: string): Promise<void>;
 	/** Copies the features; begins with a head of zeros. */
 	openHeadFit(options: HeadFitOptions): Promise<NativeHeadFit>;

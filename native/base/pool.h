@@ -5,8 +5,8 @@
 
 namespace distiltune::base {
 
-/** The pool of so many threads that everything in this process shares, while anybody holds it. On the native
- * thread only (node::Jobs): there calls follow one another, as a pool asks. */
+/** The pool of so many threads that everything in this process shares, workers of Node too, while anybody
+ * holds it. */
 std::shared_ptr<kernels::ThreadPool> shared_pool(int threads);
 
 }  // namespace distiltune::base

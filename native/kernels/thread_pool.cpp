@@ -55,6 +55,7 @@ struct ThreadPool::State {
 
   std::atomic<int> sleepers{0};
   std::atomic<bool> stopping{false};
+  std::mutex callers;  // whoever has a job under way
   std::mutex mutex;
   std::condition_variable wake;
   std::vector<std::thread> workers;
@@ -113,6 +114,7 @@ void ThreadPool::run(int64_t tasks, const std::function<void(int64_t)>& body) {
     for (int64_t task = 0; task < tasks; ++task) body(task);
     return;
   }
+  std::lock_guard<std::mutex> turn(state.callers);
   state.body = &body;
   state.tasks = tasks;
   state.finished.store(0, std::memory_order_relaxed);

@@ -20,7 +20,8 @@ class ThreadPool {
   int threads() const;
 
   /** Calls body(task) once for every task in [0, tasks), handed out in rising order to whoever is free;
-   * returns when all are done. Not reentrant; one caller at a time. `body` must not throw. */
+   * returns when all are done. Callers on several threads take turns, job by job. Not reentrant. `body` must
+   * not throw. */
   void run(int64_t tasks, const std::function<void(int64_t)>& body);
 
  private:

@@ -27,6 +27,26 @@ CASE("every task runs exactly once, for any number of tasks and threads, job aft
   }
 }
 
+CASE("callers on several threads take turns, and each gets its own tasks done") {
+  ThreadPool pool(2);
+  std::atomic<int> wrong{0};
+  std::vector<std::thread> callers;
+  for (int caller = 0; caller < 3; ++caller) {
+    callers.emplace_back([&pool, &wrong, caller] {
+      for (int job = 0; job < 1000; ++job) {
+        std::atomic<int64_t> sum{0};
+        pool.run(3 + caller, [&](int64_t task) {
+          sum.fetch_add(task + 1);
+          std::this_thread::yield();  // to another caller, within a job
+        });
+        wrong += sum.load() != (3 + caller) * (4 + caller) / 2;
+      }
+    });
+  }
+  for (std::thread& each : callers) each.join();
+  CHECK(wrong.load() == 0);
+}
+
 CASE("tasks are handed out in rising order and, with one thread, on the caller alone") {
   ThreadPool pool(1);
   std::vector<int64_t> seen;
