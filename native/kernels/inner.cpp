@@ -1,6 +1,6 @@
 #include "inner.h"
 
-#include <atomic>
+#include "chosen.h"
 
 namespace distiltune::kernels {
 
@@ -13,7 +13,7 @@ extern const Inner inner_neon;
 #endif
 
 namespace {
-std::atomic<const Inner*> chosen{nullptr};
+Chosen<Inner> chosen;
 }
 
 const Inner& inner(Isa isa) {
@@ -27,14 +27,9 @@ const Inner& inner(Isa isa) {
 }
 
 const Inner& inner() {
-  const Inner* loops = chosen.load(std::memory_order_acquire);
-  if (loops == nullptr) {
-    loops = &inner(isa());
-    chosen.store(loops, std::memory_order_release);
-  }
-  return *loops;
+  return chosen.get([]() -> const Inner& { return inner(isa()); });
 }
 
-void use(Isa isa) { chosen.store(&inner(isa), std::memory_order_release); }
+void use(Isa isa) { chosen.set(inner(isa)); }
 
 }  // namespace distiltune::kernels

@@ -1,37 +1,10 @@
 #include "vector_avx2.h"
 //
-#include "activation_vector.h"
-#include "adamw_vector.h"
-#include "attention_vector.h"
-#include "gemm_vector.h"
-#include "layer_norm_vector.h"
-#include "philox_vector.h"
-#include "quantise_vector.h"
+#include "inner_vector.h"
 
 namespace distiltune::kernels {
 
 extern const Inner inner_avx2;
-const Inner inner_avx2 = {
-    Isa::avx2,
-    width,
-    pack,
-    pack_transposed,
-    pack_left,
-    multiply<Floats>,
-    multiply_packed<Floats>,
-    philox,
-    drop,
-    exponentials,
-    attention_gradient,
-    gelu,
-    gelu_backward,
-    relu,
-    layer_norm,
-    layer_norm_backward,
-    quantise,
-    adamw,
-    adamw_late,
-    sum_of_squares,
-};
+const Inner inner_avx2 = loops(Isa::avx2);
 
 }  // namespace distiltune::kernels

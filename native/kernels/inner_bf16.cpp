@@ -1,6 +1,6 @@
 #include "inner_bf16.h"
 
-#include <atomic>
+#include "chosen.h"
 
 namespace distiltune::kernels {
 
@@ -13,7 +13,7 @@ extern const InnerBf16 inner_bf16_avx512_bf16;
 #endif
 
 namespace {
-std::atomic<const InnerBf16*> chosen{nullptr};
+Chosen<InnerBf16> chosen;
 }
 
 const InnerBf16& inner_bf16(Bf16Isa isa) {
@@ -27,14 +27,9 @@ const InnerBf16& inner_bf16(Bf16Isa isa) {
 }
 
 const InnerBf16& inner_bf16() {
-  const InnerBf16* loops = chosen.load(std::memory_order_acquire);
-  if (loops == nullptr) {
-    loops = &inner_bf16(bf16_isa());
-    chosen.store(loops, std::memory_order_release);
-  }
-  return *loops;
+  return chosen.get([]() -> const InnerBf16& { return inner_bf16(bf16_isa()); });
 }
 
-void use(Bf16Isa isa) { chosen.store(&inner_bf16(isa), std::memory_order_release); }
+void use(Bf16Isa isa) { chosen.set(inner_bf16(isa)); }
 
 }  // namespace distiltune::kernels

@@ -1,6 +1,6 @@
 #include "inner_int8.h"
 
-#include <atomic>
+#include "chosen.h"
 
 namespace distiltune::kernels {
 
@@ -16,7 +16,7 @@ extern const InnerInt8 inner_int8_avx512_vnni;
 #endif
 
 namespace {
-std::atomic<const InnerInt8*> chosen{nullptr};
+Chosen<InnerInt8> chosen;
 }
 
 const InnerInt8& inner_int8(Int8Isa isa) {
@@ -33,14 +33,9 @@ const InnerInt8& inner_int8(Int8Isa isa) {
 }
 
 const InnerInt8& inner_int8() {
-  const InnerInt8* loops = chosen.load(std::memory_order_acquire);
-  if (loops == nullptr) {
-    loops = &inner_int8(int8_isa());
-    chosen.store(loops, std::memory_order_release);
-  }
-  return *loops;
+  return chosen.get([]() -> const InnerInt8& { return inner_int8(int8_isa()); });
 }
 
-void use(Int8Isa isa) { chosen.store(&inner_int8(isa), std::memory_order_release); }
+void use(Int8Isa isa) { chosen.set(inner_int8(isa)); }
 
 }  // namespace distiltune::kernels
