@@ -1,11 +1,8 @@
-#include <algorithm>
+#include "gemm_scalar.h"
 
 #include "inner_scalar.h"
 
 namespace distiltune::kernels::scalar {
-
-// Panels of 16 columns, the last narrower: (columns / 16, depth, 16).
-constexpr int64_t panel_columns = 16;
 
 void pack(const float* b, int64_t stride, int64_t depth, int64_t columns, float* packed) {
   for (int64_t j = 0; j < columns; j += panel_columns) {
@@ -34,19 +31,8 @@ void pack_left(const float* b, int64_t stride, int64_t depth, int64_t columns, f
 void multiply(const float* a, int64_t a_row, int64_t a_column, const float* packed, float* c,
               int64_t c_stride, int64_t rows, int64_t columns, int64_t depth, Store store,
               const float* bias) {
-  for (int64_t j = 0; j < columns; j += panel_columns) {
-    const int64_t width = std::min(panel_columns, columns - j);
-    for (int64_t r = 0; r < rows; ++r) {
-      float total[panel_columns] = {};
-      if (bias) std::copy_n(bias + j, width, total);
-      for (int64_t p = 0; p < depth; ++p) {
-        const float factor = a[r * a_row + p * a_column];
-        for (int64_t i = 0; i < width; ++i) total[i] += factor * packed[j * depth + p * width + i];
-      }
-      float* out = c + r * c_stride + j;
-      for (int64_t i = 0; i < width; ++i) out[i] = store == Store::accumulate ? out[i] + total[i] : total[i];
-    }
-  }
+  multiply(a, a_row, a_column, packed, c, c_stride, rows, columns, depth, store, bias,
+           [](float& total, float left, float right) { total += left * right; });
 }
 
 void multiply_packed(const float* left, const float* packed, float* c, int64_t c_stride, int64_t rows,

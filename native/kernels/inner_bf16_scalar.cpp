@@ -1,13 +1,13 @@
 #include <algorithm>
 
 #include "bf16.h"
+#include "gemm_scalar.h"
 #include "inner_bf16.h"
 
 namespace distiltune::kernels {
 namespace {
 
-// As in gemm_scalar.cpp: panels of 16 columns, the last narrower: (columns / 16, words, 16).
-constexpr int64_t panel_columns = 16;
+using scalar::panel_columns;
 
 void words(const float* row, int64_t n, uint32_t* to) {
   for (int64_t i = 0; i < n; i += 2) *to++ = word(row[i], i + 1 < n ? row[i + 1] : 0);
@@ -46,22 +46,12 @@ void pack_left(const float* b, int64_t stride, int64_t depth, int64_t columns, u
 void multiply(const uint32_t* a, int64_t a_row, int64_t a_column, const uint32_t* packed, float* c,
               int64_t c_stride, int64_t rows, int64_t columns, int64_t depth, Store store,
               const float* bias) {
-  for (int64_t j = 0; j < columns; j += panel_columns) {
-    const int64_t width = std::min(panel_columns, columns - j);
-    for (int64_t r = 0; r < rows; ++r) {
-      float total[panel_columns] = {};
-      if (bias) std::copy_n(bias + j, width, total);
-      for (int64_t p = 0; p < depth; ++p) {
-        const uint32_t left = a[r * a_row + p * a_column], *right = packed + j * depth + p * width;
-        for (int64_t i = 0; i < width; ++i) {  // products of two bfloat16 are exact: a sum, rounded once
-          total[i] += second_of(left) * second_of(right[i]);
-          total[i] += first_of(left) * first_of(right[i]);
-        }
-      }
-      float* out = c + r * c_stride + j;
-      for (int64_t i = 0; i < width; ++i) out[i] = store == Store::accumulate ? out[i] + total[i] : total[i];
-    }
-  }
+  scalar::multiply(a, a_row, a_column, packed, c, c_stride, rows, columns, depth, store, bias,
+                   [](float& total, uint32_t left, uint32_t right) {
+                     // Products of two bfloat16 are exact: a sum, rounded once.
+                     total += second_of(left) * second_of(right);
+                     total += first_of(left) * first_of(right);
+                   });
 }
 
 void multiply_packed(const uint32_t* left, const uint32_t* packed, float* c, int64_t c_stride, int64_t rows,

@@ -1,9 +1,5 @@
-#if defined(__GNUC__) && !defined(__clang__) && __GNUC__ < 13
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#endif
-#include <immintrin.h>
-
+#include "vector_avx512.h"
+//
 #include <cstring>
 
 #include "inner_int8.h"

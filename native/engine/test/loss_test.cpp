@@ -8,6 +8,7 @@
 
 #include "../../failure.h"
 #include "../../test/files.h"
+#include "../../test/refusal.h"
 #include "examples.h"
 
 namespace distiltune::engine::test {
@@ -181,13 +182,7 @@ CASE("what has no meaning is refused") {
       {LossKind::multi_label, 0.1, {}},        {LossKind::multi_label, 0, {1, 2, 3}},
       {LossKind::regression, 0, {}, 2}};
   for (const LossOptions& options : refused) {
-    std::string code;
-    try {
-      check(options, 3);
-    } catch (const Failure& failure) {
-      code = failure.code;
-    }
-    CHECK(code == "LOSS_INVALID");
+    CHECK(distiltune::test::code_of([&] { check(options, 3); }) == "LOSS_INVALID");
   }
   check({LossKind::single_label, 1, {1, 0, 3}}, 3);
 }

@@ -16,18 +16,8 @@ namespace {
 /** Runs body once for every way this machine can multiply bfloat16. */
 template <typename Body>
 void on_every_bf16_isa(const Body& body) {
-  for (Bf16Isa each : {Bf16Isa::scalar, Bf16Isa::avx2, Bf16Isa::avx512_bf16}) {
-    if (each > bf16_isa()) continue;
-    use(each);
-    try {
-      body();
-    } catch (distiltune::test::Mismatch& mismatch) {
-      mismatch.reason += std::string(" (") + name(each) + ")";
-      use(bf16_isa());
-      throw;
-    }
-  }
-  use(bf16_isa());
+  const auto runs = [](Bf16Isa each) { return each <= bf16_isa(); };
+  on_each({Bf16Isa::scalar, Bf16Isa::avx2, Bf16Isa::avx512_bf16}, bf16_isa(), runs, body);
 }
 
 float rounded(float value) { return first_of(word(value, 0)); }
@@ -201,22 +191,7 @@ CASE("1, 2 and 4 threads give the same bits in all three products of bfloat16") 
 CASE("a row alone gets the bits of bfloat16 it gets at every place of a batch") {
   ThreadPool pool(2);
   const int64_t n = 70, k = 1601;  // two blocks of the depth, the last word half empty
-  const auto row = random_values(k, 14), w = random_values(n * k, 15), bias = random_values(n, 16);
-  on_every_bf16_isa([&] {
-    std::vector<float> alone(n), alone_dx(k);
-    linear_bf16(pool, row.data(), k, w.data(), bias.data(), alone.data(), n, 1, n, k);
-    linear_backward_input_bf16(pool, alone.data(), n, w.data(), alone_dx.data(), k, 1, n, k, false);
-    for (int64_t rows : {2, 5, 7, 64, 400}) {
-      std::vector<float> x, y(rows * n), dx(rows * k);
-      for (int64_t i = 0; i < rows; ++i) x.insert(x.end(), row.begin(), row.end());
-      linear_bf16(pool, x.data(), k, w.data(), bias.data(), y.data(), n, rows, n, k);
-      linear_backward_input_bf16(pool, y.data(), n, w.data(), dx.data(), k, rows, n, k, false);
-      for (int64_t i = 0; i < rows; ++i) {
-        CHECK(std::memcmp(y.data() + i * n, alone.data(), n * sizeof(float)) == 0);
-        CHECK(std::memcmp(dx.data() + i * k, alone_dx.data(), k * sizeof(float)) == 0);
-      }
-    }
-  });
+  on_every_bf16_isa([&] { row_alone(pool, linear_bf16, linear_backward_input_bf16, n, k); });
 }
 
 CASE("what is not a number stays in its row") {

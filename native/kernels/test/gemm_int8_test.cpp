@@ -32,19 +32,12 @@ struct Layer {
 /** Every way to multiply bytes that this machine has, beside every way to round rows to them. */
 template <typename Body>
 void on_every_int8_isa(const Body& body) {
-  for (Int8Isa each : {Int8Isa::scalar, Int8Isa::avx2, Int8Isa::avx_vnni, Int8Isa::avx512_vnni}) {
+  const auto runs = [](Int8Isa each) {
     const bool vnni = each > Int8Isa::avx2;
-    if (each > int8_isa() || (vnni && each != int8_isa())) continue;
-    use(each);
-    try {
-      on_every_isa(body);
-    } catch (distiltune::test::Mismatch& mismatch) {
-      mismatch.reason += std::string(" (bytes by ") + name(each) + ")";
-      use(int8_isa());
-      throw;
-    }
-  }
-  use(int8_isa());
+    return each <= int8_isa() && (!vnni || each == int8_isa());
+  };
+  on_each({Int8Isa::scalar, Int8Isa::avx2, Int8Isa::avx_vnni, Int8Isa::avx512_vnni}, int8_isa(), runs,
+          [&] { on_every_isa(body); });
 }
 
 QuantisedRows quantised(const std::vector<float>& x, int64_t rows, int64_t k, int64_t stride) {

@@ -97,23 +97,7 @@ CASE("1, 2 and 4 threads give the same bits in all three products") {
 
 CASE("a row alone gets the bits it gets at every place of a batch") {
   ThreadPool pool(2);
-  const int64_t n = 130, k = 1541, m = 400;
-  const auto row = random_values(k, 14), w = random_values(n * k, 15), bias = random_values(n, 16);
-  on_every_isa([&] {
-    std::vector<float> alone(n), alone_dx(k);
-    linear(pool, row.data(), k, w.data(), bias.data(), alone.data(), n, 1, n, k);
-    linear_backward_input(pool, alone.data(), n, w.data(), alone_dx.data(), k, 1, n, k, false);
-    for (int64_t rows : {2, 5, 7, 64, 400}) {
-      std::vector<float> x, y(m * n), dx(m * k);
-      for (int64_t i = 0; i < rows; ++i) x.insert(x.end(), row.begin(), row.end());
-      linear(pool, x.data(), k, w.data(), bias.data(), y.data(), n, rows, n, k);
-      linear_backward_input(pool, y.data(), n, w.data(), dx.data(), k, rows, n, k, false);
-      for (int64_t i = 0; i < rows; ++i) {
-        CHECK(std::memcmp(y.data() + i * n, alone.data(), n * sizeof(float)) == 0);
-        CHECK(std::memcmp(dx.data() + i * k, alone_dx.data(), k * sizeof(float)) == 0);
-      }
-    }
-  });
+  on_every_isa([&] { row_alone(pool, linear, linear_backward_input, 130, 1541); });
 }
 
 MAIN

@@ -1,5 +1,6 @@
 #pragma once
 #include "kernels/test/twins.h"
+#include "kernels/thread_pool.h"
 
 // The products of gemm.h as double loops, and sizes to try them on.
 
@@ -78,6 +79,27 @@ inline std::vector<float> rows_of(const std::vector<float>& y, int64_t m, int64_
     for (int64_t j = n; j < stride; ++j) CHECK(y[i * stride + j] == 7);
   }
   return rows;
+}
+
+/** A row alone gets the bits it gets at every place of a batch, from products of `n` outputs and `k` inputs.
+ */
+template <typename Linear, typename BackwardInput>
+void row_alone(ThreadPool& pool, const Linear& linear, const BackwardInput& backward_input, int64_t n,
+               int64_t k) {
+  const auto row = random_values(k, 14), w = random_values(n * k, 15), bias = random_values(n, 16);
+  std::vector<float> alone(n), alone_dx(k);
+  linear(pool, row.data(), k, w.data(), bias.data(), alone.data(), n, 1, n, k);
+  backward_input(pool, alone.data(), n, w.data(), alone_dx.data(), k, 1, n, k, false);
+  for (int64_t rows : {2, 5, 7, 64, 400}) {
+    std::vector<float> x, y(rows * n), dx(rows * k);
+    for (int64_t i = 0; i < rows; ++i) x.insert(x.end(), row.begin(), row.end());
+    linear(pool, x.data(), k, w.data(), bias.data(), y.data(), n, rows, n, k);
+    backward_input(pool, y.data(), n, w.data(), dx.data(), k, rows, n, k, false);
+    for (int64_t i = 0; i < rows; ++i) {
+      CHECK(std::memcmp(y.data() + i * n, alone.data(), n * sizeof(float)) == 0);
+      CHECK(std::memcmp(dx.data() + i * k, alone_dx.data(), k * sizeof(float)) == 0);
+    }
+  }
 }
 
 }  // namespace distiltune::kernels::test

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <initializer_list>
 #include <iterator>
 #include <new>
 #include <string>
@@ -23,21 +24,29 @@ inline std::vector<float> random_values(int64_t n, uint64_t seed, float deviatio
   return values;
 }
 
-/** Runs body once under every instruction set of this machine and names the set in a failure. */
-template <typename Body>
-void on_every_isa(const Body& body) {
-  for (Isa each : {Isa::scalar, Isa::neon, Isa::avx2, Isa::avx512}) {
-    if (each > isa() || inner(each).isa != each) continue;
+/** Runs body once with each of `all` that `runs` here in use, names it in a failure, and leaves the machine's
+ * `own` in use. */
+template <typename Set, typename Runs, typename Body>
+void on_each(std::initializer_list<Set> all, Set own, const Runs& runs, const Body& body) {
+  for (const Set each : all) {
+    if (!runs(each)) continue;
     use(each);
     try {
       body();
     } catch (distiltune::test::Mismatch& mismatch) {
       mismatch.reason += std::string(" (") + name(each) + ")";
-      use(isa());
+      use(own);
       throw;
     }
   }
-  use(isa());
+  use(own);
+}
+
+/** Runs body once under every instruction set of this machine. */
+template <typename Body>
+void on_every_isa(const Body& body) {
+  const auto runs = [](Isa each) { return each <= isa() && inner(each).isa == each; };
+  on_each({Isa::scalar, Isa::neon, Isa::avx2, Isa::avx512}, isa(), runs, body);
 }
 
 /** Memory for packed weights. */

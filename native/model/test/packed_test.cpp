@@ -7,6 +7,7 @@
 #include "model/test/worked_model.h"
 #include "test/check.h"
 #include "test/files.h"
+#include "test/refusal.h"
 
 using namespace distiltune;
 using distiltune::test::bytes_of;
@@ -28,12 +29,7 @@ std::vector<float> answer(const std::string& weights, Dtype dtype, const std::st
 }
 
 std::string refusal(const std::string& weights, const std::string& cache) {
-  try {
-    answer(weights, Dtype::fp32, cache);
-  } catch (const Failure& failure) {
-    return failure.code;
-  }
-  return "";
+  return test::code_of([&] { answer(weights, Dtype::fp32, cache); });
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include "model/test/worked_model.h"
 #include "test/check.h"
 #include "test/files.h"
+#include "test/refusal.h"
 
 using namespace distiltune;
 using distiltune::test::TemporaryFolder;
@@ -105,13 +106,8 @@ CASE("logits are the head over the features, under whatever head is given") {
 CASE("a head of other sizes is refused") {
   model::check(model::Head{std::vector<float>(8), std::vector<float>(2)}, 2, 4);
   for (const auto& [weights, biases] : {std::pair<size_t, size_t>{7, 2}, {8, 1}, {12, 3}, {0, 0}}) {
-    std::string code;
-    try {
-      model::check(model::Head{std::vector<float>(weights), std::vector<float>(biases)}, 2, 4);
-    } catch (const Failure& failure) {
-      code = failure.code;
-    }
-    CHECK(code == "HEAD_INVALID");
+    const model::Head head{std::vector<float>(weights), std::vector<float>(biases)};
+    CHECK(test::code_of([&] { model::check(head, 2, 4); }) == "HEAD_INVALID");
   }
 }
 
@@ -139,13 +135,7 @@ CASE("a body without a head is refused with the way to train one") {
     body.push_back({parameter.name, parameter.sizes(), zeros.data()});
   }
   files::write_safetensors(folder / "body.safetensors", body, {});
-  std::string code;
-  try {
-    open(folder / "body.safetensors", worked, 1);
-  } catch (const Failure& failure) {
-    code = failure.code;
-  }
-  CHECK(code == "MODEL_NOT_TRAINED");
+  CHECK(test::code_of([&] { open(folder / "body.safetensors", worked, 1); }) == "MODEL_NOT_TRAINED");
 }
 
 CASE("a cancelled call ends early") {
