@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { readdir, rm, stat, utimes } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
-import { cacheFolder } from '../runtime/cache.js';
+import { cacheFolder, removeLeastUsed } from '../runtime/cache.js';
 import { makeFolder } from '../runtime/make-folder.js';
 import type { BaseAddon, Dtype, NativePredictor, PredictorOptions } from '../runtime/native.js';
 import type { WeightFiles } from './copy.js';
@@ -32,7 +32,12 @@ export async function openPacked(
 	if (there) return predictor;
 	// Files that changed under the packing may have given it anything.
 	if ((await identify(files)) !== identity) await rm(cache, { force: true }).catch(() => undefined);
-	await removeOldest(dirname(cache)).catch(() => undefined);
+	const folder = dirname(cache);
+	const names = await readdir(folder).catch((): string[] => []);
+	await removeLeastUsed(
+		names.map((name) => join(folder, name)),
+		{ bytes: mostBytes },
+	);
 	return predictor;
 }
 
@@ -67,16 +72,5 @@ function makeRoom(folder: string): boolean {
 		return true;
 	} catch {
 		return false;
-	}
-}
-
-/** A file that is mapped stays whole where the system lets it be removed; Windows refuses, and it goes another time. */
-async function removeOldest(folder: string): Promise<void> {
-	const names = await readdir(folder);
-	const files = await Promise.all(names.map(async (name) => ({ path: join(folder, name), ...(await stat(join(folder, name))) })));
-	let bytes = 0;
-	for (const { path, size } of files.sort((a, b) => b.mtimeMs - a.mtimeMs)) {
-		bytes += size;
-		if (bytes > mostBytes) await rm(path, { force: true }).catch(() => undefined);
 	}
 }

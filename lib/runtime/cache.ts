@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { readdirSync, rmSync, statfsSync, statSync, utimes, writeFileSync } from 'node:fs';
+import { rm, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -107,5 +108,22 @@ export async function withLock<T>(path: string, body: () => Promise<T>, onWait: 
 	} finally {
 		clearInterval(beat);
 		rmSync(mine, { force: true });
+	}
+}
+
+/**
+ * Removes files that were not used (their time of change says when they were) for `ms`, and of the others the least lately used beyond
+ * `bytes` together. A file that is mapped stays whole where the system lets it be removed; Windows refuses. What cannot be removed stays.
+ */
+export async function removeLeastUsed(
+	paths: readonly string[],
+	{ bytes, ms = Number.POSITIVE_INFINITY }: { bytes: number; ms?: number },
+): Promise<void> {
+	const infos = await Promise.all(paths.map(async (path) => ({ path, info: await stat(path).catch(() => undefined) })));
+	const files = infos.flatMap(({ path, info }) => (info === undefined ? [] : [{ path, size: info.size, usedMs: info.mtimeMs }]));
+	let kept = 0;
+	for (const { path, size, usedMs } of files.sort((a, b) => b.usedMs - a.usedMs)) {
+		kept += size;
+		if (kept > bytes || Date.now() - usedMs > ms) await rm(path, { force: true }).catch(() => undefined);
 	}
 }

@@ -3,7 +3,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { readdir, rename, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { alive } from '../runtime/cache.js';
+import { alive, removeLeastUsed } from '../runtime/cache.js';
 import { makeFolder } from '../runtime/make-folder.js';
 import type { BaseAddon } from '../runtime/native.js';
 import { openTokenFile, type RowFacts, type TokenFile, TokenFileDamaged, TokenFileWriter } from './token-file.js';
@@ -137,19 +137,15 @@ async function orFailure<T>(body: () => Promise<T>): Promise<T> {
 }
 
 /** Removes what processes that are gone left, and what is kept no longer. What cannot be removed stays, without an error. */
-async function tidy(folder: string, now = Date.now()): Promise<void> {
-	const files: { path: string; bytes: number; usedMs: number }[] = [];
-	for (const name of await readdir(folder)) {
+async function tidy(folder: string): Promise<void> {
+	const names = await readdir(folder);
+	for (const name of names) {
+		const pid = TEMPORARY.exec(name)?.groups?.pid;
+		if (pid === undefined || alive(Number(pid))) continue;
 		const path = join(folder, name);
 		const info = await stat(path).catch(() => undefined);
-		if (info === undefined) continue;
-		const pid = TEMPORARY.exec(name)?.groups?.pid;
-		if (pid !== undefined && !alive(Number(pid)) && now - info.mtimeMs > STALE_MS) await rm(path, { force: true }).catch(() => undefined);
-		if (TOKEN_FILE.test(name)) files.push({ path, bytes: info.size, usedMs: info.mtimeMs });
+		if (info !== undefined && Date.now() - info.mtimeMs > STALE_MS) await rm(path, { force: true }).catch(() => undefined);
 	}
-	let kept = 0;
-	for (const { path, bytes, usedMs } of files.sort((a, b) => b.usedMs - a.usedMs)) {
-		kept += bytes;
-		if (kept > KEPT_BYTES || now - usedMs > KEPT_MS) await rm(path, { force: true }).catch(() => undefined);
-	}
+	const files = names.filter((name) => TOKEN_FILE.test(name)).map((name) => join(folder, name));
+	await removeLeastUsed(files, { bytes: KEPT_BYTES, ms: KEPT_MS });
 }
