@@ -85,7 +85,7 @@ double whole_numbers(ThreadPool& pool, int rounds, int64_t m, int64_t n, int64_t
   QuantisedRows rows;
   rows.resize(m, k);
   rows.set(pool, x.data(), k);
-  return median_seconds(rounds, [&](int round) {
+  return median_seconds(pool, rounds, [&](int round) {
     Int8Linear(packed.at(round), n, k).apply(pool, rows, y.data(), n, After::nothing);
   });
 }

@@ -80,7 +80,7 @@ void attention(ThreadPool& pool, const AttentionShape& shape, const float* q, in
     for (int64_t begin = 0; begin < head.queries; begin += block_queries) {
       const int64_t queries = std::min(block_queries, head.queries - begin);
       loops.multiply(q + (head.first_query + begin) * q_stride + head.column, q_stride, 1, key_columns,
-                     scores, padded, queries, keys, depth, Store::overwrite, nullptr);
+                     scores, padded, queries, keys, depth, Store::overwrite, nullptr, {});
       const DropoutDraws draws = draw(dropout, head.element + begin * keys, queries * keys);
       float inverse[block_queries];
       for (int64_t i = 0; i < queries; ++i) {
@@ -93,7 +93,7 @@ void attention(ThreadPool& pool, const AttentionShape& shape, const float* q, in
       }
       float* rows = out + (head.first_query + begin) * dim + head.column;
       loops.multiply(scores, padded, 1, value_rows, rows, dim, queries, depth, keys, Store::overwrite,
-                     nullptr);
+                     nullptr, {});
       for (int64_t i = 0; i < queries; ++i) {
         for (int64_t c = 0; c < depth; ++c) rows[i * dim + c] *= inverse[i];
       }
@@ -126,9 +126,9 @@ void attention_backward(ThreadPool& pool, const AttentionShape& shape, const flo
       const float* dout_block = dout + query * dim + head.column;
       const float* out_block = out + query * dim + head.column;
       loops.multiply(q_block, q_stride, 1, key_columns, p, padded, queries, keys, depth, Store::overwrite,
-                     nullptr);
+                     nullptr, {});
       loops.multiply(dout_block, dim, 1, value_columns, ds, padded, queries, keys, depth, Store::overwrite,
-                     nullptr);
+                     nullptr, {});
       const DropoutDraws draws = draw(dropout, head.element + begin * keys, queries * keys);
       for (int64_t i = 0; i < queries; ++i) {
         const float delta = dot(dout_block + i * dim, out_block + i * dim, depth);
@@ -136,13 +136,15 @@ void attention_backward(ThreadPool& pool, const AttentionShape& shape, const flo
                                  lse[head.lse + begin + i], delta);
       }
       loops.multiply(ds, padded, 1, key_rows, dq + query * q_stride + head.column, q_stride, queries, depth,
-                     keys, Store::overwrite, nullptr);
+                     keys, Store::overwrite, nullptr, {});
       // Keys and values gather from every block of queries, in order.
       const Store store = begin == 0 ? Store::overwrite : Store::accumulate;
       loops.pack(q_block, q_stride, queries, depth, query_rows);
-      loops.multiply(ds, 1, padded, query_rows, dk + first, kv_stride, keys, depth, queries, store, nullptr);
+      loops.multiply(ds, 1, padded, query_rows, dk + first, kv_stride, keys, depth, queries, store, nullptr,
+                     {});
       loops.pack(dout_block, dim, queries, depth, dout_rows);
-      loops.multiply(p, 1, padded, dout_rows, dv + first, kv_stride, keys, depth, queries, store, nullptr);
+      loops.multiply(p, 1, padded, dout_rows, dv + first, kv_stride, keys, depth, queries, store, nullptr,
+                     {});
     }
   });
 }

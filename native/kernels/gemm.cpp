@@ -57,10 +57,13 @@ PackedLinear::PackedLinear(const void* packed, int64_t outputs, int64_t inputs)
 
 void PackedLinear::apply(ThreadPool& pool, const float* x, int64_t x_stride, float* y, int64_t y_stride,
                          int64_t m, After after) const {
+  const auto panel = [&](int64_t j, int64_t columns, int64_t p, int64_t) {
+    return packed_ + panel_place(j, columns, p, inputs_);
+  };
   multiply(pool, inner(), x, x_stride, y, y_stride, m, outputs_, inputs_, false,
-           packed_ + panel_floats(outputs_, inputs_), after,
-           [&](int64_t j, int64_t columns, int64_t p, int64_t) {
-             return packed_ + panel_place(j, columns, p, inputs_);
+           packed_ + panel_floats(outputs_, inputs_), after, panel,
+           [&](int64_t j, int64_t columns, int64_t p, int64_t depth) {
+             return Ahead{panel(j, columns, p, depth), depth * columns * static_cast<int64_t>(sizeof(float))};
            });
 }
 

@@ -16,6 +16,8 @@ constexpr int64_t group_columns = 64;
 constexpr int64_t rows_limit = 384;
 constexpr int64_t rows_multiple = 12;
 constexpr int64_t quantised_together = 16;
+// Of the next group of weights, asked for in time; the inner loops ask for what follows.
+constexpr int64_t ahead_bytes = 24 << 10;
 
 int64_t padded_inputs(int64_t inputs) { return up(inputs, int8_depth_multiple); }
 
@@ -141,12 +143,14 @@ void Int8Linear::apply(ThreadPool& pool, const QuantisedRows& x, float* y, int64
   const auto* weights = reinterpret_cast<const int8_t*>(packed_);
   const Cut rows(x.rows(), rows_limit, rows_multiple), groups(outputs_, group_columns, group_columns);
   pool.run(rows.parts() * groups.parts(), [&](int64_t task) {
-    const int64_t j = groups.begin(task / rows.parts()), r = rows.begin(task % rows.parts());
-    const int64_t width = groups.size(task / rows.parts()), height = rows.size(task % rows.parts());
+    const int64_t group = task % groups.parts(), part = task / groups.parts();
+    const int64_t j = groups.begin(group), width = groups.size(group);
+    const int64_t r = rows.begin(part), height = rows.size(part);
+    const int64_t later = groups.begin((group + pool.threads()) % groups.parts());
     const Int8Scales scales{x.scales() + r, x.zeros() + r, columns + j, sums + j, bias + j};
     float* out = y + r * y_stride + j;
     loops.multiply(x.values() + r * x.stride(), x.stride(), weights + j * x.stride(), scales, out, y_stride,
-                   height, width, x.stride());
+                   height, width, x.stride(), {weights + later * x.stride(), ahead_bytes});
     finish(inner(), after, out, y_stride, height, width);
   });
 }

@@ -14,9 +14,10 @@ namespace distiltune::kernels {
 // along the depth, that one Value holds.
 
 // Columns of a task: a whole number of panels in every instruction set, so that only the last group is
-// padded. Packed to this depth (196 KiB) they stay in the second-level cache beside the rows that pass by.
+// padded. Packed to this depth (96 KiB) they stay in the second-level cache beside the next ones, asked for
+// meanwhile, and the rows that pass by.
 constexpr int64_t group_columns = 64;
-constexpr int64_t depth_limit = 768;
+constexpr int64_t depth_limit = 384;
 // More rows than this are cut into several tasks, so that few columns still occupy several threads.
 constexpr int64_t rows_limit = 384;
 constexpr int64_t tile_rows = 6;
@@ -37,41 +38,52 @@ Value* scratch_of(Scratch use, int64_t count) {
   return reinterpret_cast<Value*>(scratch(use, static_cast<size_t>(count)));
 }
 
-/** c (m, columns) = or += a · b, then `after`; one task per group of columns and part of the rows. `depth`
- * and p count Values. `panel(j, columns, p, depth)` yields b packed from column j and p on. */
-template <typename Loops, typename Panel>
+/** c (m, columns) = or += a · b, then `after`; one task per group of columns and part of the rows, part by
+ * part, so that its rows are still near for the next group. `depth` and p count Values. `panel(j, columns, p,
+ * depth)` yields b packed from column j and p on; `ahead(j, columns, p, depth)` where that is read from
+ * later.
+ */
+template <typename Loops, typename Panel, typename Later>
 void multiply(ThreadPool& pool, const Loops& loops, const typename Loops::Value* a, int64_t a_stride,
               float* c, int64_t c_stride, int64_t m, int64_t columns, int64_t depth, bool accumulate,
-              const float* bias, After after, const Panel& panel) {
+              const float* bias, After after, const Panel& panel, const Later& ahead) {
   const Cut rows(m, rows_limit, tile_rows), groups(columns, group_columns, group_columns),
       depths(depth, depth_limit, 16);
   pool.run(rows.parts() * groups.parts(), [&](int64_t task) {
-    const int64_t group = task / rows.parts(), part = task % rows.parts();
+    const int64_t part = task / groups.parts(), group = task % groups.parts();
     const int64_t r = rows.begin(part), j = groups.begin(group);
+    const int64_t later = (group + pool.threads()) % groups.parts();  // this thread's next group, as a rule
     for (int64_t block = 0; block < depths.parts(); ++block) {
       const int64_t p = depths.begin(block);
-      const bool first = block == 0;
+      const bool first = block == 0, last = block + 1 == depths.parts();
+      const int64_t next = last ? 0 : block + 1;
+      const Ahead soon = ahead(groups.begin(last ? later : group), groups.size(last ? later : group),
+                               depths.begin(next), depths.size(next));
       loops.multiply(a + r * a_stride + p, a_stride, 1, panel(j, groups.size(group), p, depths.size(block)),
                      c + r * c_stride + j, c_stride, rows.size(part), groups.size(group), depths.size(block),
                      first && !accumulate ? Store::overwrite : Store::accumulate,
-                     first && bias ? bias + j : nullptr);
+                     first && bias ? bias + j : nullptr, soon);
     }
     finish(inner(), after, c + r * c_stride + j, c_stride, rows.size(part), groups.size(group));
   });
 }
+
+/** For panels that are packed where they are used. */
+inline Ahead nothing_ahead(int64_t, int64_t, int64_t, int64_t) { return {}; }
 
 /** linear() of gemm.h, x as `loops` multiplies it. */
 template <typename Loops>
 void linear(ThreadPool& pool, const Loops& loops, const typename Loops::Value* x, int64_t x_stride,
             const float* w, const float* bias, float* y, int64_t y_stride, int64_t m, int64_t n, int64_t k) {
   constexpr int64_t step = Loops::step;
-  multiply(pool, loops, x, x_stride, y, y_stride, m, n, ceil_div(k, step), false, bias, After::nothing,
-           [&](int64_t j, int64_t columns, int64_t p, int64_t depth) {
-             auto* packed = scratch_of<typename Loops::Value>(Scratch::panel, depth * group_columns);
-             loops.pack_transposed(w + j * k + p * step, k, std::min(depth * step, k - p * step), columns,
-                                   packed);
-             return packed;
-           });
+  multiply(
+      pool, loops, x, x_stride, y, y_stride, m, n, ceil_div(k, step), false, bias, After::nothing,
+      [&](int64_t j, int64_t columns, int64_t p, int64_t depth) {
+        auto* packed = scratch_of<typename Loops::Value>(Scratch::panel, depth * group_columns);
+        loops.pack_transposed(w + j * k + p * step, k, std::min(depth * step, k - p * step), columns, packed);
+        return packed;
+      },
+      nothing_ahead);
 }
 
 /** linear_backward_input() of gemm.h, dy as `loops` multiplies it. */
@@ -80,12 +92,14 @@ void linear_backward_input(ThreadPool& pool, const Loops& loops, const typename 
                            int64_t dy_stride, const float* w, float* dx, int64_t dx_stride, int64_t m,
                            int64_t n, int64_t k, bool accumulate) {
   constexpr int64_t step = Loops::step;
-  multiply(pool, loops, dy, dy_stride, dx, dx_stride, m, k, ceil_div(n, step), accumulate, nullptr,
-           After::nothing, [&](int64_t j, int64_t columns, int64_t p, int64_t depth) {
-             auto* packed = scratch_of<typename Loops::Value>(Scratch::panel, depth * group_columns);
-             loops.pack(w + p * step * k + j, k, std::min(depth * step, n - p * step), columns, packed);
-             return packed;
-           });
+  multiply(
+      pool, loops, dy, dy_stride, dx, dx_stride, m, k, ceil_div(n, step), accumulate, nullptr, After::nothing,
+      [&](int64_t j, int64_t columns, int64_t p, int64_t depth) {
+        auto* packed = scratch_of<typename Loops::Value>(Scratch::panel, depth * group_columns);
+        loops.pack(w + p * step * k + j, k, std::min(depth * step, n - p * step), columns, packed);
+        return packed;
+      },
+      nothing_ahead);
 }
 
 /** linear_backward_weight() of gemm.h. */

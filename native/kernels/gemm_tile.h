@@ -38,7 +38,7 @@ void add_sums(const float* b, int64_t stride, int64_t depth, int64_t columns, fl
 template <typename Kind, int rows, int vectors>
 DISTILTUNE_NOINLINE void tile(const Value<Kind>* a, int64_t a_row, int64_t a_column, const Value<Kind>* b,
                               float* c, int64_t c_stride, int64_t depth, int64_t last, bool accumulate,
-                              const float* bias) {
+                              const float* bias, Lines& lines) {
   Vec total[rows][vectors];
   const Mask mask = first(last);
   for (int v = 0; v < vectors; ++v) {
@@ -51,15 +51,23 @@ DISTILTUNE_NOINLINE void tile(const Value<Kind>* a, int64_t a_row, int64_t a_col
       for (int v = 0; v < vectors; ++v) prefetch(c + r * c_stride + v * width);
     }
   }
-  for (int64_t p = 0; p < depth; ++p) {
-    Vec right[vectors];
-    for (int v = 0; v < vectors; ++v) right[v] = Kind::load(b + v * width);
-    for (int r = 0; r < rows; ++r) {
-      const Vec left = Kind::set(a[r * a_row]);
-      for (int v = 0; v < vectors; ++v) total[r][v] = Kind::add_product(left, right[v], total[r][v]);
+  const int64_t steps = lines.each() > 0 ? (depth + lines.each() - 1) / lines.each() : 0;
+  for (int64_t p = 0; p < depth;) {
+    int64_t end = depth;
+    if (steps > 0) {
+      end = smaller(depth, p + steps);
+      lines.fetch();
     }
-    a += a_column;
-    b += vectors * width;
+    for (; p < end; ++p) {
+      Vec right[vectors];
+      for (int v = 0; v < vectors; ++v) right[v] = Kind::load(b + v * width);
+      for (int r = 0; r < rows; ++r) {
+        const Vec left = Kind::set(a[r * a_row]);
+        for (int v = 0; v < vectors; ++v) total[r][v] = Kind::add_product(left, right[v], total[r][v]);
+      }
+      a += a_column;
+      b += vectors * width;
+    }
   }
   for (int r = 0; r < rows; ++r) {
     float* out = c + r * c_stride;
@@ -80,7 +88,7 @@ DISTILTUNE_NOINLINE void tile(const Value<Kind>* a, int64_t a_row, int64_t a_col
 
 template <typename Kind>
 using Tile = void (*)(const Value<Kind>*, int64_t, int64_t, const Value<Kind>*, float*, int64_t, int64_t,
-                      int64_t, bool, const float*);
+                      int64_t, bool, const float*, Lines&);
 
 template <typename Kind, int vectors>
 Tile<Kind> tile_of(int64_t rows) {
@@ -101,7 +109,11 @@ Tile<Kind> tile_of(int64_t rows, int64_t vectors) {
 
 template <typename Kind>
 void multiply(const Value<Kind>* a, int64_t a_row, int64_t a_column, const Value<Kind>* packed, float* c,
-              int64_t c_stride, int64_t rows, int64_t columns, int64_t depth, Store how, const float* bias) {
+              int64_t c_stride, int64_t rows, int64_t columns, int64_t depth, Store how, const float* bias,
+              Ahead ahead) {
+  const int64_t strips = (rows + tile_rows - 1) / tile_rows,
+                panels = (columns + panel_columns - 1) / panel_columns;
+  Lines lines(ahead, strips * panels);
   for (int64_t r = 0; r < rows;) {
     const int64_t left = rows - r;
     const int64_t height = left <= tile_rows ? left : left < 2 * tile_rows ? (left + 1) / 2 : tile_rows;
@@ -109,7 +121,7 @@ void multiply(const Value<Kind>* a, int64_t a_row, int64_t a_column, const Value
       const int64_t panel = smaller(panel_columns, columns - j), vectors = (panel + width - 1) / width;
       tile_of<Kind>(height, vectors)(a + r * a_row, a_row, a_column, packed + j * depth, c + r * c_stride + j,
                                      c_stride, depth, panel - (vectors - 1) * width, how == Store::accumulate,
-                                     bias ? bias + j : nullptr);
+                                     bias ? bias + j : nullptr, lines);
     }
     r += height;
   }
@@ -118,12 +130,13 @@ void multiply(const Value<Kind>* a, int64_t a_row, int64_t a_column, const Value
 template <typename Kind>
 void multiply_packed(const Value<Kind>* left, const Value<Kind>* packed, float* c, int64_t c_stride,
                      int64_t rows, int64_t columns, int64_t depth, Store how) {
+  Lines none({}, 1);
   for (int64_t j = 0; j < columns; j += panel_columns) {
     const int64_t panel = smaller(panel_columns, columns - j), vectors = (panel + width - 1) / width;
     for (int64_t r = 0; r < rows; r += tile_rows)
       tile_of<Kind>(smaller(tile_rows, rows - r), vectors)(
           left + r * depth, 1, tile_rows, packed + j * depth, c + r * c_stride + j, c_stride, depth,
-          panel - (vectors - 1) * width, how == Store::accumulate, nullptr);
+          panel - (vectors - 1) * width, how == Store::accumulate, nullptr, none);
   }
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 #include <cstdint>
 
+#include "ahead.h"
 #include "cpu_features.h"
 
 namespace distiltune::kernels {
@@ -52,7 +53,7 @@ struct Inner {
    * the sum then to c. */
   void (*multiply)(const float* a, int64_t a_row, int64_t a_column, const float* packed, float* c,
                    int64_t c_stride, int64_t rows, int64_t columns, int64_t depth, Store store,
-                   const float* bias);
+                   const float* bias, Ahead ahead);
   /** c (rows, columns) = or += a · b, a packed by pack_left; the same order of sums. */
   void (*multiply_packed)(const float* left, const float* packed, float* c, int64_t c_stride, int64_t rows,
                           int64_t columns, int64_t depth, Store store);

@@ -28,7 +28,7 @@ struct InnerBf16 {
                     float* sums);
   void (*multiply)(const uint32_t* a, int64_t a_row, int64_t a_column, const uint32_t* packed, float* c,
                    int64_t c_stride, int64_t rows, int64_t columns, int64_t depth, Store store,
-                   const float* bias);
+                   const float* bias, Ahead ahead);
   void (*multiply_packed)(const uint32_t* left, const uint32_t* packed, float* c, int64_t c_stride,
                           int64_t rows, int64_t columns, int64_t depth, Store store);
 };

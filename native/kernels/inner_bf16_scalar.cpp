@@ -44,8 +44,8 @@ void pack_left(const float* b, int64_t stride, int64_t depth, int64_t columns, u
 }
 
 void multiply(const uint32_t* a, int64_t a_row, int64_t a_column, const uint32_t* packed, float* c,
-              int64_t c_stride, int64_t rows, int64_t columns, int64_t depth, Store store,
-              const float* bias) {
+              int64_t c_stride, int64_t rows, int64_t columns, int64_t depth, Store store, const float* bias,
+              Ahead) {
   scalar::multiply(a, a_row, a_column, packed, c, c_stride, rows, columns, depth, store, bias,
                    [](float& total, uint32_t left, uint32_t right) {
                      // Products of two bfloat16 are exact: a sum, rounded once.
@@ -56,7 +56,7 @@ void multiply(const uint32_t* a, int64_t a_row, int64_t a_column, const uint32_t
 
 void multiply_packed(const uint32_t* left, const uint32_t* packed, float* c, int64_t c_stride, int64_t rows,
                      int64_t columns, int64_t depth, Store store) {
-  multiply(left, depth, 1, packed, c, c_stride, rows, columns, depth, store, nullptr);
+  multiply(left, depth, 1, packed, c, c_stride, rows, columns, depth, store, nullptr, {});
 }
 
 }  // namespace

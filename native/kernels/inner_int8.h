@@ -1,6 +1,7 @@
 #pragma once
 #include <cstdint>
 
+#include "ahead.h"
 #include "cpu_features.h"
 
 namespace distiltune::kernels {
@@ -23,9 +24,9 @@ struct InnerInt8 {
    * 4). */
   int64_t panel;
   /** y (rows, columns) from a (rows, depth), row stride a_stride, and packed weights; depth is a multiple of
-   * 16. */
+   * 16. `ahead` lies behind the last of these weights. */
   void (*multiply)(const uint8_t* a, int64_t a_stride, const int8_t* packed, const Int8Scales& scales,
-                   float* y, int64_t y_stride, int64_t rows, int64_t columns, int64_t depth);
+                   float* y, int64_t y_stride, int64_t rows, int64_t columns, int64_t depth, Ahead ahead);
 };
 
 /** The loops of `isa`, or the next lower ones that were compiled in. */

@@ -38,13 +38,17 @@ DISTILTUNE_NOINLINE void add_products(const uint8_t* a, const int8_t* packed, in
 }
 
 void multiply(const uint8_t* a, int64_t a_stride, const int8_t* packed, const Int8Scales& scales, float* y,
-              int64_t y_stride, int64_t rows, int64_t columns, int64_t depth) {
+              int64_t y_stride, int64_t rows, int64_t columns, int64_t depth, Ahead ahead) {
   auto* totals = reinterpret_cast<__m256i*>(scratch(Scratch::partial, rows * panel_columns));
   for (int64_t j = 0; j < columns; j += panel_columns) {
     for (int64_t p = 0; p < depth; p += depth_limit) {
       const int64_t part = std::min(depth_limit, depth - p);
       const int8_t* w = packed + j * depth + p * panel_columns;
+      const bool last = j + panel_columns >= columns && p + part >= depth;
+      // Weights lie one behind the other, and the next are as many as these or fewer.
+      Lines lines(last ? ahead : Ahead{w + part * panel_columns, part * panel_columns}, rows);
       for (int64_t r = 0; r < rows; ++r) {
+        lines.fetch_turn();
         __m256i* sums = totals + r * vectors;
         add_products(a + r * a_stride + p, w, part, p > 0 ? sums : nullptr, sums);
         if (p + part < depth) continue;

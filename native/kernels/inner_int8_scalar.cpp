@@ -8,7 +8,7 @@ namespace {
 constexpr int64_t panel_columns = 16;
 
 void multiply(const uint8_t* a, int64_t a_stride, const int8_t* packed, const Int8Scales& scales, float* y,
-              int64_t y_stride, int64_t rows, int64_t columns, int64_t depth) {
+              int64_t y_stride, int64_t rows, int64_t columns, int64_t depth, Ahead) {
   for (int64_t j = 0; j < columns; j += panel_columns) {
     for (int64_t r = 0; r < rows; ++r) {
       int32_t total[panel_columns] = {};

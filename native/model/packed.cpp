@@ -21,7 +21,7 @@ namespace {
 
 constexpr std::align_val_t alignment{64};
 /** To be raised with any change of PackedLayout, of packed layers or of how weights become 8-bit numbers. */
-constexpr uint32_t packed_version = 1;
+constexpr uint32_t packed_version = 2;
 
 const Shape& checked(const Shape& shape) {
   check(shape);
