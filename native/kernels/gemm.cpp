@@ -33,6 +33,20 @@ int64_t panel_place(int64_t j, int64_t columns, int64_t p, int64_t inputs) {
   return j * inputs + p * up(columns, inner().width);
 }
 
+/** Panels as PackedLinear::pack() left them. */
+struct PackedBefore {
+  const float* panel(int64_t j, int64_t columns, int64_t p, int64_t) const {
+    return packed + panel_place(j, columns, p, inputs);
+  }
+  Ahead ahead(int64_t j, int64_t columns, int64_t p, int64_t depth) const {
+    return {panel(j, columns, p, depth), depth * columns * static_cast<int64_t>(sizeof(float))};
+  }
+  int64_t rows_limit(int64_t, int64_t) const { return kernels::rows_limit; }
+
+  const float* packed;
+  int64_t inputs;
+};
+
 }  // namespace
 
 size_t PackedLinear::bytes(int64_t outputs, int64_t inputs) {
@@ -57,14 +71,8 @@ PackedLinear::PackedLinear(const void* packed, int64_t outputs, int64_t inputs)
 
 void PackedLinear::apply(ThreadPool& pool, const float* x, int64_t x_stride, float* y, int64_t y_stride,
                          int64_t m, After after) const {
-  const auto panel = [&](int64_t j, int64_t columns, int64_t p, int64_t) {
-    return packed_ + panel_place(j, columns, p, inputs_);
-  };
   multiply(pool, inner(), x, x_stride, y, y_stride, m, outputs_, inputs_, false,
-           packed_ + panel_floats(outputs_, inputs_), after, panel,
-           [&](int64_t j, int64_t columns, int64_t p, int64_t depth) {
-             return Ahead{panel(j, columns, p, depth), depth * columns * static_cast<int64_t>(sizeof(float))};
-           });
+           packed_ + panel_floats(outputs_, inputs_), after, PackedBefore{packed_, inputs_});
 }
 
 }  // namespace distiltune::kernels

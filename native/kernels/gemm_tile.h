@@ -129,14 +129,16 @@ void multiply(const Value<Kind>* a, int64_t a_row, int64_t a_column, const Value
 
 template <typename Kind>
 void multiply_packed(const Value<Kind>* left, const Value<Kind>* packed, float* c, int64_t c_stride,
-                     int64_t rows, int64_t columns, int64_t depth, Store how) {
-  Lines none({}, 1);
+                     int64_t rows, int64_t columns, int64_t depth, Store how, Ahead ahead) {
+  const int64_t strips = (rows + tile_rows - 1) / tile_rows;
   for (int64_t j = 0; j < columns; j += panel_columns) {
     const int64_t panel = smaller(panel_columns, columns - j), vectors = (panel + width - 1) / width;
+    const int64_t bytes = panel_columns * depth * static_cast<int64_t>(sizeof *packed);
+    Lines lines(j + panel < columns ? Ahead{packed + (j + panel) * depth, bytes} : ahead, strips);
     for (int64_t r = 0; r < rows; r += tile_rows)
       tile_of<Kind>(smaller(tile_rows, rows - r), vectors)(
           left + r * depth, 1, tile_rows, packed + j * depth, c + r * c_stride + j, c_stride, depth,
-          panel - (vectors - 1) * width, how == Store::accumulate, nullptr, none);
+          panel - (vectors - 1) * width, how == Store::accumulate, nullptr, lines);
   }
 }
 

@@ -56,7 +56,7 @@ struct Inner {
                    const float* bias, Ahead ahead);
   /** c (rows, columns) = or += a · b, a packed by pack_left; the same order of sums. */
   void (*multiply_packed)(const float* left, const float* packed, float* c, int64_t c_stride, int64_t rows,
-                          int64_t columns, int64_t depth, Store store);
+                          int64_t columns, int64_t depth, Store store, Ahead ahead);
 
   /** Philox 4x32-10: draws of blocks [first, first + blocks), 128 each; see philox.h. */
   void (*philox)(const uint32_t key[2], const uint32_t stream[2], uint64_t first, int64_t blocks,

@@ -30,7 +30,7 @@ struct InnerBf16 {
                    int64_t c_stride, int64_t rows, int64_t columns, int64_t depth, Store store,
                    const float* bias, Ahead ahead);
   void (*multiply_packed)(const uint32_t* left, const uint32_t* packed, float* c, int64_t c_stride,
-                          int64_t rows, int64_t columns, int64_t depth, Store store);
+                          int64_t rows, int64_t columns, int64_t depth, Store store, Ahead ahead);
 };
 
 /** The loops of `isa`, or the next lower ones that were compiled in. */

@@ -55,7 +55,7 @@ void multiply(const uint32_t* a, int64_t a_row, int64_t a_column, const uint32_t
 }
 
 void multiply_packed(const uint32_t* left, const uint32_t* packed, float* c, int64_t c_stride, int64_t rows,
-                     int64_t columns, int64_t depth, Store store) {
+                     int64_t columns, int64_t depth, Store store, Ahead) {
   multiply(left, depth, 1, packed, c, c_stride, rows, columns, depth, store, nullptr, {});
 }
 

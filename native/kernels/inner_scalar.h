@@ -12,7 +12,7 @@ void multiply(const float* a, int64_t a_row, int64_t a_column, const float* pack
               int64_t c_stride, int64_t rows, int64_t columns, int64_t depth, Store store, const float* bias,
               Ahead);
 void multiply_packed(const float* left, const float* packed, float* c, int64_t c_stride, int64_t rows,
-                     int64_t columns, int64_t depth, Store store);
+                     int64_t columns, int64_t depth, Store store, Ahead);
 void philox(const uint32_t key[2], const uint32_t stream[2], uint64_t first, int64_t blocks, uint16_t* draws);
 void drop(const float* x, const DropoutDraws& draws, float* y, int64_t n);
 void exponentials(float* s, int64_t n, int64_t padded, float scale, float* max, float* sum);

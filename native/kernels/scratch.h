@@ -7,6 +7,7 @@ namespace distiltune::kernels {
 enum class Scratch {
   panel,
   left,
+  right,
   words,
   partial,
   draws,
