@@ -53,9 +53,7 @@ void DistilBert::run(const Parameters& w, const Batch& batch, const Cancelled& c
   Values& t = values_;
 
   ops_.embed(batch, w.word_embeddings, w.position_embeddings, t.e);
-  const LayerNorm& norm = w.embeddings_layer_norm;
-  ops_.layer_norm(t.e, nothing_dropped, {}, norm.weight, norm.bias, t.e, t.e_mean, t.e_rstd, t.x);
-  ops_.drop(t.x, embeddings_dropout(), t.x);
+  first_input(w);
 
   for (size_t index = 0; index < t.layers.size(); ++index) {
     stop_if(cancelled);
@@ -68,27 +66,38 @@ void DistilBert::run(const Parameters& w, const Batch& batch, const Cancelled& c
   ops_.linear(t.pooled, w.classifier.weight, w.classifier.bias, t.logits);
 }
 
+void DistilBert::first_input(const Parameters& w) {
+  const Values& t = values_;
+  normalise(w.embeddings_layer_norm, t.e, t.e_mean, t.e_rstd, t.x);
+  ops_.drop(t.x, embeddings_dropout(), t.x);
+}
+
+void DistilBert::normalise(const LayerNorm& w, View sum, View mean, View rstd, View y) {
+  ops_.layer_norm(sum, nothing_dropped, {}, w.weight, w.bias, sum, mean, rstd, y);
+}
+
 void DistilBert::layer_forward(const Layer& w, const Batch& batch, size_t index, LayerValues& t) {
   if (is_last(
           index)) {  // the head reads first tokens only, so the others are needed as keys and values alone
-    ops_.first_tokens(batch, t.x, t.x_queries);
+    ops_.first_tokens(batch, values_.x, t.x_queries);
     ops_.linear(t.x_queries, w.q_lin.weight, w.q_lin.bias, t.q);
-    ops_.linear(t.x, w.kv().weight, w.kv().bias, t.kv);
+    ops_.linear(values_.x, w.kv().weight, w.kv().bias, t.kv);
   } else {
-    ops_.linear(t.x, w.qkv().weight, w.qkv().bias, t.qkv);
+    ops_.linear(values_.x, w.qkv().weight, w.qkv().bias, t.qkv);
   }
   ops_.attention(batch, {shape_.heads, is_last(index), attention_dropout(index)}, t.q, t.k, t.v, t.ctx,
                  t.lse);
+  const View x1 = values_.x1.top(t.y.rows);
   ops_.linear(t.ctx, w.out_lin.weight, w.out_lin.bias, t.s1);
   ops_.layer_norm(t.s1, nothing_dropped, t.x_queries, w.sa_layer_norm.weight, w.sa_layer_norm.bias, t.s1,
-                  t.mean1, t.rstd1, t.x1);
+                  t.mean1, t.rstd1, x1);
 
   const View a = as(values_.wide, t.h.rows, t.h.cols);
-  ops_.linear(t.x1, w.lin1.weight, w.lin1.bias, t.h);
+  ops_.linear(x1, w.lin1.weight, w.lin1.bias, t.h);
   ops_.activate(shape_.activation, t.h, a);
   ops_.linear(a, w.lin2.weight, w.lin2.bias, t.s2);
-  ops_.layer_norm(t.s2, output_dropout(index), t.x1, w.output_layer_norm.weight, w.output_layer_norm.bias,
-                  t.s2, t.mean2, t.rstd2, t.y);
+  ops_.layer_norm(t.s2, output_dropout(index), x1, w.output_layer_norm.weight, w.output_layer_norm.bias, t.s2,
+                  t.mean2, t.rstd2, t.y);
 }
 
 // --- Backward, bottom to top ---
@@ -112,8 +121,7 @@ void DistilBert::backward(const Parameters& w, const Batch& batch, View dlogits,
 
   for (size_t index = t.layers.size(); index-- > lowest;) {
     stop_if(cancelled);
-    layer_backward(w.layers[index], batch, index, t.layers[index], is_last(index) ? t.d_first : t.dx, t.dx,
-                   gradients);
+    layer_backward(w, batch, index, is_last(index) ? t.d_first : t.dx, t.dx, gradients);
   }
 
   if (frozen_.embeddings) return;
@@ -125,8 +133,10 @@ void DistilBert::backward(const Parameters& w, const Batch& batch, View dlogits,
 
 /** From dy (queries, dim), which is used up, to dx (tokens, dim), the same memory but in the last layer.
  * Without anything to train below, dx is not computed. */
-void DistilBert::layer_backward(const Layer& w, const Batch& batch, size_t index, const LayerValues& t,
-                                View dy, View dx, Gradients& gradients) {
+void DistilBert::layer_backward(const Parameters& parameters, const Batch& batch, size_t index, View dy,
+                                View dx, Gradients& gradients) {
+  const Layer& w = parameters.layers[index];
+  const LayerValues& t = values_.layers[index];
   const Layer& g = gradients.others.layers[index];
   const int64_t queries = t.y.rows;
   const int64_t tokens = batch.tokens();
@@ -143,7 +153,9 @@ void DistilBert::layer_backward(const Layer& w, const Batch& batch, size_t index
   const View dh = a;
   ops_.linear_backward_input(d, w.lin2.weight, dh, false);
   ops_.activate_backward(shape_.activation, t.h, dh, dh);
-  ops_.linear_backward_weight(dh, t.x1, g.lin1.weight, g.lin1.bias, gradients.add);
+  const View x1 = values_.x1.top(queries);
+  normalise(w.sa_layer_norm, t.s1, t.mean1, t.rstd1, x1);
+  ops_.linear_backward_weight(dh, x1, g.lin1.weight, g.lin1.bias, gradients.add);
   const View dx1 = ds2;
   ops_.linear_backward_input(dh, w.lin1.weight, dx1, true);
 
@@ -153,6 +165,7 @@ void DistilBert::layer_backward(const Layer& w, const Batch& batch, size_t index
   ops_.linear_backward_weight(ds1, t.ctx, g.out_lin.weight, g.out_lin.bias, gradients.add);
   const View dctx = d;
   ops_.linear_backward_input(ds1, w.out_lin.weight, dctx, false);
+  input_again(parameters, index);
   const Attention how{shape_.heads, is_last(index), attention_dropout(index)};
   if (is_last(index)) {
     const View dq = values_.dq_first;
@@ -160,7 +173,7 @@ void DistilBert::layer_backward(const Layer& w, const Batch& batch, size_t index
     ops_.attention_backward(batch, how, t.q, t.k, t.v, t.ctx, t.lse, dctx, dq, dkv.columns(0, dim),
                             dkv.columns(dim, dim));
     ops_.linear_backward_weight(dq, t.x_queries, g.q_lin.weight, g.q_lin.bias, gradients.add);
-    ops_.linear_backward_weight(dkv, t.x, g.kv().weight, g.kv().bias, gradients.add);
+    ops_.linear_backward_weight(dkv, values_.x, g.kv().weight, g.kv().bias, gradients.add);
     if (trains_below(index)) {
       ops_.linear_backward_input(dq, w.q_lin.weight, ds1, true);
       ops_.linear_backward_input(dkv, w.kv().weight, dx, false);
@@ -170,12 +183,18 @@ void DistilBert::layer_backward(const Layer& w, const Batch& batch, size_t index
     const View dqkv = as(values_.wide, tokens, 3 * dim);
     ops_.attention_backward(batch, how, t.q, t.k, t.v, t.ctx, t.lse, dctx, dqkv.columns(0, dim),
                             dqkv.columns(dim, dim), dqkv.columns(2 * dim, dim));
-    ops_.linear_backward_weight(dqkv, t.x, g.qkv().weight, g.qkv().bias, gradients.add);
+    ops_.linear_backward_weight(dqkv, values_.x, g.qkv().weight, g.qkv().bias, gradients.add);
     if (trains_below(index)) ops_.linear_backward_input(dqkv, w.qkv().weight, dx, true);
   }
   // Exactly zero, since softmax ignores what all keys share; the sum just taken is rounding noise, which
   // AdamW would blow up to full steps.
   clear(g.k_lin.bias);
+}
+
+void DistilBert::input_again(const Parameters& w, size_t index) {
+  if (index == 0) return first_input(w);
+  const LayerValues& below = values_.layers[index - 1];
+  normalise(w.layers[index - 1].output_layer_norm, below.s2, below.mean2, below.rstd2, values_.x);
 }
 
 // --- Memory ---
@@ -189,8 +208,8 @@ DistilBert::Values DistilBert::cut(Cutter& cutter, const Batch& batch, Mode mode
   t.e_mean = cutter.vector(tokens);
   t.e_rstd = cutter.vector(tokens);
   t.x = cutter.matrix(tokens, dim);
+  t.x1 = cutter.matrix(tokens, dim);
 
-  View x = t.x;
   for (size_t index = 0; index < static_cast<size_t>(shape_.layers); ++index) {
     const bool last = is_last(index);
     const bool shared = mode == Mode::evaluation || static_cast<int64_t>(index) < frozen_.layers;
@@ -199,8 +218,7 @@ DistilBert::Values DistilBert::cut(Cutter& cutter, const Batch& batch, Mode mode
     if (shared && index > 0 && !last) {
       layer = t.layers.back();
     } else {
-      layer.x = x;
-      layer.x_queries = last ? cutter.matrix(rows, dim) : x;
+      layer.x_queries = last ? cutter.matrix(rows, dim) : t.x;
       if (last) {
         layer.kv = cutter.matrix(tokens, 2 * dim);
         layer.q = cutter.matrix(rows, dim);
@@ -217,15 +235,13 @@ DistilBert::Values DistilBert::cut(Cutter& cutter, const Batch& batch, Mode mode
       layer.s1 = cutter.matrix(queries, dim);
       layer.mean1 = cutter.vector(queries);
       layer.rstd1 = cutter.vector(queries);
-      layer.x1 = cutter.matrix(queries, dim);
       layer.h = cutter.matrix(queries, shape_.hidden_dim);
       layer.s2 = cutter.matrix(queries, dim);
       layer.mean2 = cutter.vector(queries);
       layer.rstd2 = cutter.vector(queries);
-      layer.y = shared && !last ? x : cutter.matrix(queries, dim);
+      layer.y = last ? cutter.matrix(queries, dim) : t.x;
     }
     t.layers.push_back(layer);
-    x = layer.y;
   }
   t.pooled = cutter.matrix(rows, dim);
   t.logits = cutter.matrix(rows, shape_.labels);

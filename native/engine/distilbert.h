@@ -61,13 +61,11 @@ class DistilBert {
  private:
   /** What a layer computes; its queries are all tokens or, in the last layer, first ones. */
   struct LayerValues {
-    View x;                 // (tokens, dim)
-    View x_queries;         // (queries, dim)
+    View x_queries;         // (queries, dim), the input's
     View q, k, v;           // (queries or tokens, dim), columns of qkv or kv
     View qkv, kv;           // (tokens, 3 dim) or, in the last layer, (tokens, 2 dim)
     View ctx, lse;          // (queries, dim), (heads, queries)
     View s1, mean1, rstd1;  // (queries, dim), (1, queries)
-    View x1;                // (queries, dim)
     View h;                 // (queries, hidden_dim), before the activation, which backward computes again
     View s2, mean2, rstd2;  // (queries, dim), (1, queries)
     View y;                 // (queries, dim)
@@ -75,7 +73,9 @@ class DistilBert {
 
   struct Values {
     View e, e_mean, e_rstd;  // (tokens, dim), (1, tokens)
-    View x;                  // (tokens, dim)
+    // Outputs of LayerNorms, which backward computes again: the input of the layer at hand, and what its
+    // feed-forward block reads.
+    View x, x1;  // (tokens, dim)
     std::vector<LayerValues> layers;
     View pooled;  // (rows, dim)
     View logits;  // (rows, labels)
@@ -86,15 +86,20 @@ class DistilBert {
     View dq_first;  // (rows, dim)
   };
 
-  /** In evaluation all layers share the memory of one, whose output takes the place of its input; in training
-   * those do that are frozen. */
+  /** In evaluation all layers share the memory of one; in training those do that are frozen. */
   enum class Mode { evaluation, training };
 
   Values cut(Cutter& cutter, const Batch& batch, Mode mode) const;
   void run(const Parameters& w, const Batch& batch, const Cancelled& cancelled);
   void layer_forward(const Layer& w, const Batch& batch, size_t index, LayerValues& t);
-  void layer_backward(const Layer& w, const Batch& batch, size_t index, const LayerValues& t, View dy,
-                      View dx, Gradients& gradients);
+  void layer_backward(const Parameters& w, const Batch& batch, size_t index, View dy, View dx,
+                      Gradients& gradients);
+  /** x = dropout(LayerNorm(e)), the input of the first layer. */
+  void first_input(const Parameters& w);
+  /** x = the input of a layer, as forward has had it. */
+  void input_again(const Parameters& w, size_t index);
+  /** y = LayerNorm(sum), and what backward needs of it. */
+  void normalise(const LayerNorm& w, View sum, View mean, View rstd, View y);
   /** Whether anything below the layer is trained, so that the gradient of its input is wanted. */
   bool trains_below(size_t index) const {
     return !frozen_.embeddings || static_cast<int64_t>(index) > frozen_.layers;
