@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <cstring>
 
 #include "cut.h"
@@ -40,17 +41,31 @@ float nearest(float x) {
   return x + whole - whole;
 }
 
+/** Of some numbers, for the larger of the sums above and below zero: without a branch on what is random. */
+struct Sums {
+  void add(int32_t value) {
+    sum += value;
+    magnitude += std::abs(value);
+  }
+  int32_t larger() const { return (magnitude + std::abs(sum)) / 2; }
+
+  int32_t sum = 0, magnitude = 0;
+};
+
 /** The larger of the sums above and below zero in one group, of all groups. */
 int32_t largest_group(const int8_t* q, int64_t k) {
   int32_t largest = 0;
   for (int64_t begin = 0; begin < k; begin += int8_depth_multiple) {
-    int32_t above[2] = {}, below[2] = {};
-    const int64_t end = std::min(k, begin + int8_depth_multiple);
-    for (int64_t p = begin; p < end; ++p) {
-      const int32_t value = q[p];
-      (value > 0 ? above : below)[p % 4 / 2] += value;
+    const int64_t end = std::min(k, begin + int8_depth_multiple), whole = begin + (end - begin) / 4 * 4;
+    Sums first, second;
+    for (int64_t p = begin; p < whole; p += 4) {
+      first.add(q[p]);
+      first.add(q[p + 1]);
+      second.add(q[p + 2]);
+      second.add(q[p + 3]);
     }
-    for (int half = 0; half < 2; ++half) largest = std::max({largest, above[half], -below[half]});
+    for (int64_t p = whole; p < end; ++p) (p % 4 < 2 ? first : second).add(q[p]);
+    largest = std::max({largest, first.larger(), second.larger()});
   }
   return largest;
 }
