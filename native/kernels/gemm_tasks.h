@@ -29,6 +29,8 @@ constexpr int64_t tile_rows = 6;
 constexpr int64_t left_columns = 96;
 constexpr int64_t right_columns = 192;
 constexpr int64_t tokens_limit = 640;
+// Of the next task's columns, the inner loops asking for the rest themselves: the narrowest panel there is.
+constexpr int64_t columns_ahead = 16;
 
 /** scratch() for an operand. */
 template <typename Value>
@@ -148,7 +150,7 @@ void linear_backward_weight(ThreadPool& pool, const Loops& loops, const float* d
       loops.multiply_packed(left + i * depth, right + j * depth, dw + i * k + j, k, rows.size(part),
                             groups.size(group), depth,
                             accumulate || block > 0 ? Store::accumulate : Store::overwrite,
-                            {later, depth * group_columns / 4 * static_cast<int64_t>(sizeof(Value))});
+                            {later, depth * columns_ahead * static_cast<int64_t>(sizeof(Value))});
     });
   }
 }
