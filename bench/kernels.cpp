@@ -19,6 +19,7 @@
 #include "kernels/gemm.h"
 #include "kernels/gemm_int8.h"
 #include "kernels/layer_norm.h"
+#include "kernels/packed_linear.h"
 #include "kernels/random.h"
 #include "peaks.h"
 
@@ -95,14 +96,14 @@ void products(ThreadPool& pool, int rounds, int64_t m, int64_t n, int64_t k, dou
       static_cast<int>(std::max<int64_t>(1, (int64_t{64} << 20) / (n * k * 4)));  // beyond the last cache
   const auto x = values(m * k), dy = values(m * n), w = values(copies * n * k, 0.02f), bias = values(n);
   std::vector<float> y(m * n), dx(m * k), dw(copies * n * k), db(n);
-  const Copies packed(copies, PackedLinear::bytes(n, k));
-  for (int i = 0; i < copies; ++i) PackedLinear::pack(w.data() + i * n * k, bias.data(), n, k, packed.at(i));
+  const Copies packed(copies, FloatLinear::bytes(n, k));
+  for (int i = 0; i < copies; ++i) FloatLinear::pack(w.data() + i * n * k, bias.data(), n, k, packed.at(i));
   const auto weight = [&](int round) { return round % copies * n * k; };
   const double forward = median_seconds(pool, rounds, [&](int round) {
     linear(pool, x.data(), k, w.data() + weight(round), bias.data(), y.data(), n, m, n, k);
   });
   const double prepacked = median_seconds(pool, rounds, [&](int round) {
-    PackedLinear(packed.at(round), n, k).apply(pool, x.data(), k, y.data(), n, m);
+    FloatLinear(packed.at(round), n, k).apply(pool, x.data(), k, y.data(), n, m);
   });
   const double bytes = whole_numbers(pool, rounds, m, n, k);
   const double input = median_seconds(pool, rounds, [&](int round) {

@@ -25,14 +25,14 @@ import { AbortError, ConfigError, fromNative, ModelError } from './errors.js';
 import { type Learned, learn } from './learn.js';
 import type { PredictionOf, RankedLabel } from './model/answer.js';
 import { type ModelConfig, type ProblemType, problemOf } from './model/config.js';
-import { saveCopy, savedDtype, type WeightFiles, weightFiles } from './model/copy.js';
+import { saveCopy, type WeightFiles, weightFiles } from './model/copy.js';
 import { type Decision, plainDecision } from './model/decision.js';
 import { type ModelFolder, openModelFolder, resolveModel } from './model/folder.js';
-import { openPacked } from './model/packed.js';
+import { openStored } from './model/packed.js';
 import { loadVocabulary, type Vocabulary } from './model/vocabulary.js';
 import { thresholdMetricNames } from './report/calibration.js';
 import { loadBase } from './runtime/load.js';
-import type { Head, NativePredictor, NativeTokenizer, RaggedEncoding } from './runtime/native.js';
+import type { Dtype, Head, NativePredictor, NativeTokenizer, RaggedEncoding } from './runtime/native.js';
 
 /** English text, roughly: bounds how far a stream is read ahead. */
 const charactersPerToken = 4;
@@ -57,6 +57,8 @@ export class Classifier<Problem extends ProblemType = 'single_label_classificati
 	/** What a call without options asks: there may be very many. */
 	#plain: { readonly head: Head | undefined; readonly decision: Decision; readonly question: Question<Answered> } | undefined;
 	#weights: WeightFiles;
+	/** What they are stored in. */
+	#stored: Dtype;
 	/** Undefined until another was learned: that of the file. */
 	#head: Head | undefined;
 	#decision: Decision;
@@ -64,6 +66,7 @@ export class Classifier<Problem extends ProblemType = 'single_label_classificati
 	private constructor(
 		config: ModelConfig,
 		weights: WeightFiles,
+		stored: Dtype,
 		vocabulary: Vocabulary,
 		predictor: NativePredictor,
 		tokenizer: NativeTokenizer,
@@ -73,6 +76,7 @@ export class Classifier<Problem extends ProblemType = 'single_label_classificati
 		this.labels = config.labels;
 		this.#config = config;
 		this.#weights = weights;
+		this.#stored = stored;
 		this.#vocabulary = vocabulary;
 		this.#decision = config.decision;
 		this.#predictor = predictor;
@@ -103,11 +107,11 @@ export class Classifier<Problem extends ProblemType = 'single_label_classificati
 			);
 		const base = loadBase();
 		const weights = await weightFiles(model.weights);
-		const { threads, dtype = savedDtype(model.weights) } = checked;
-		const predictor = await openPacked(base, weights, { weights: model.weights, shape, threads, dtype }).catch((cause: unknown) => {
+		const { threads, dtype } = checked;
+		const { predictor, stored } = await openStored(base, weights, { weights: model.weights, shape, threads, dtype }).catch((cause: unknown) => {
 			throw fromNative(cause, ModelError);
 		});
-		return new Classifier<Problem>(model.config, weights, vocabulary, predictor, new base.Tokenizer(vocabulary), checked);
+		return new Classifier<Problem>(model.config, weights, stored, vocabulary, predictor, new base.Tokenizer(vocabulary), checked);
 	}
 
 	/** What logits are divided by before they become scores; 1 unless calibrated. */
@@ -229,20 +233,21 @@ export class Classifier<Problem extends ProblemType = 'single_label_classificati
 
 	/**
 	 * Writes the model, as learned, calibrated and tuned, to a folder. Its weights are copied as they are; after learn() and with `dtype` they
-	 * are written: as F32, model.safetensors, or as int8, model.int8.safetensors, a quarter of the bytes, which only this package reads. Into
-	 * its own folder go config.json and what is written of the weights; those there must then have the same name.
+	 * are written: as F32 or bf16, model.safetensors, which Transformers reads too, or as int8, model.int8.safetensors, a quarter of the bytes,
+	 * which only this package reads. Into its own folder go config.json and what is written of the weights; those there must then have the same
+	 * name.
 	 */
 	save(folder: string, options: SaveOptions = {}): Promise<void> {
 		return this.#calls.run(async () => {
 			const { dtype: wanted } = checkedSave(options);
 			const [head, weights, config] = [this.#head, this.#weights, { ...this.#config, decision: this.#decision }];
 			const { shape } = config;
-			const dtype = wanted ?? savedDtype([...weights.keys()][0] as string);
+			const dtype = wanted ?? this.#stored;
 			const model = { shape, head: head ?? this.#predictor.head, dtype };
 			const write = (from: string, to: string) => loadBase().saveWeights({ weights: from, ...model }, to);
 			const anew = head !== undefined || wanted !== undefined;
-			const now = await saveCopy(folder, config, weights, this.#vocabulary, anew ? write : undefined, dtype);
-			if (now !== weights) this.#weights = now; // else another save, into the model's own folder, may have set it meanwhile
+			const now = await saveCopy(folder, config, weights, this.#vocabulary, dtype, anew ? write : undefined);
+			if (now !== weights) [this.#weights, this.#stored] = [now, dtype]; // else another save, into the model's own folder, may have set them meanwhile
 		});
 	}
 

@@ -31,7 +31,7 @@ async function sized(path: string, bytes: number): Promise<void> {
 async function cacheFor(path = weights, dtype: Dtype = 'fp32', during = async () => {}): Promise<string | undefined> {
 	let told: PredictorOptions | undefined;
 	const base = {
-		cpu: () => ({ isa: 'avx2' as const, int8: 'avxvnni', cores: 1, bf16: false }),
+		cpu: () => ({ isa: 'avx2' as const, int8: 'avxvnni', bf16Isa: 'avx512bf16', cores: 1, bf16: false }),
 		openPredictor: async (options: PredictorOptions) => {
 			told = options;
 			await during();
@@ -49,6 +49,7 @@ test('the same file has the same cache, one for each dtype, named after the inst
 	expect(cache).toMatch(/cache.packed.[0-9a-f]{64}-avx2-fp32$/);
 	expect(await cacheFor()).toBe(cache);
 	expect(await cacheFor(weights, 'int8')).toBe(cache?.replace(/avx2-fp32$/, 'avxvnni-int8'));
+	expect(await cacheFor(weights, 'bf16')).toBe(cache?.replace(/avx2-fp32$/, 'avx512bf16-bf16'));
 });
 
 test('a file that was written again has another, even under its old date', async () => {

@@ -13,8 +13,9 @@ export interface ClassifierOptions<Problem extends ProblemType = ProblemType> {
 	/** Threads of the forward pass; 0 means one per physical core. @default 0 */
 	readonly threads?: number;
 	/**
-	 * What weights are kept and multiplied in: 'int8' takes a quarter of the memory and less than half the time, and moves scores a little
-	 * (docs/inference.md). @default what the weights were saved in
+	 * What weights are kept and multiplied in: 'int8' takes a quarter of the memory and less than half the time, 'bf16' half the memory, and less
+	 * time only where the CPU multiplies it natively; both move scores a little (docs/inference.md). @default what the weights were saved in, by
+	 * this package or by Transformers: bf16 where they are BF16, fp32 where they are F32, F16 or mixed
 	 */
 	readonly dtype?: Dtype;
 	/**

@@ -1,7 +1,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ModelError } from '../errors.js';
-import type { ModelShape } from '../runtime/native.js';
+import type { Dtype, ModelShape } from '../runtime/native.js';
 import { type Decision, decisionKey, plainDecision, readDecision } from './decision.js';
 
 export const problemTypes = ['single_label_classification', 'multi_label_classification', 'regression'] as const;
@@ -160,8 +160,8 @@ export function withLabels(config: ModelConfig, labels: readonly string[], probl
 	return { ...config, labels, shape: { ...config.shape, labels: labels.length }, problemType, decision: plainDecision };
 }
 
-/** config.json as Transformers 5 leaves it, with id2label always written out and without transformers_version. */
-export function configText(config: ModelConfig): string {
+/** config.json as Transformers 5 leaves it beside weights of that dtype, with id2label always written out and without transformers_version. */
+export function configText(config: ModelConfig, weights: Dtype = 'fp32'): string {
 	const { shape } = config;
 	const written: Record<string, unknown> = {
 		bos_token_id: null,
@@ -176,7 +176,7 @@ export function configText(config: ModelConfig): string {
 		dim: shape.dim,
 		...decisionKey(config.decision),
 		dropout: config.dropout,
-		dtype: 'float32',
+		dtype: weights === 'bf16' ? 'bfloat16' : 'float32', // what Transformers opens the weights in
 		hidden_dim: shape.hiddenDim,
 		id2label: Object.fromEntries(config.labels.map((label, id) => [id, label])),
 		initializer_range: config.initializerRange,

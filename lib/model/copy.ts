@@ -15,9 +15,6 @@ export type WeightFiles = ReadonlyMap<string, number>;
 /** Weights as 8-bit numbers have a name of their own: Transformers would open them as model.safetensors, and take the numbers for weights. */
 export const int8Weights = 'model.int8.safetensors';
 
-/** What save() wrote the weights in; files of others hold floats. */
-export const savedDtype = (weights: string): Dtype => (basename(weights) === int8Weights ? 'int8' : 'fp32');
-
 /** What save() calls weights of a dtype. */
 const nameOf = (dtype: Dtype) => (dtype === 'int8' ? int8Weights : 'model.safetensors');
 
@@ -30,7 +27,7 @@ export async function weightFiles(weights: string): Promise<WeightFiles> {
 
 /**
  * Writes the model to `target` as writeFolderAtomically does; where that is its own folder, only config.json and what `write` makes.
- * `write`: puts other weights in place of those, one file of that dtype. Returns the files the model now comes from. Throws what
+ * `write`: puts other weights in place of those, one file. `dtype`: of the weights that are then there. Returns the files the model now comes from. Throws what
  * writeFolderAtomically and `write` throw, OUTPUT_NOT_WRITABLE where the folder holds weights that these would not replace, and ModelError
  * MODEL_CHANGED where these are not what was opened.
  */
@@ -39,8 +36,8 @@ export async function saveCopy(
 	config: ModelConfig,
 	weights: WeightFiles,
 	vocabulary: Vocabulary,
+	dtype: Dtype,
 	write?: (from: string, to: string) => Promise<void>,
-	dtype: Dtype = 'fp32',
 ): Promise<WeightFiles> {
 	const own = await isOwnFolder(target, weights);
 	const written = nameOf(dtype);
@@ -58,7 +55,7 @@ export async function saveCopy(
 		}
 		await write?.([...weights.keys()][0] as string, join(temporary, written));
 		if (!own) await saveVocabulary(temporary, vocabulary);
-		await writeFile(join(temporary, 'config.json'), configText(config));
+		await writeFile(join(temporary, 'config.json'), configText(config, dtype));
 	});
 	return own && write !== undefined ? weightFiles(join(target, written)) : weights;
 }

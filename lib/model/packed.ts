@@ -13,6 +13,17 @@ const worthKeeping = 16e6;
 /** All files together; those used least lately go first. */
 const mostBytes = 4e9;
 
+/** Opens the predictor of a model as openPacked does, without a dtype in what its weights are `stored` in. */
+export async function openStored(
+	base: Pick<BaseAddon, 'openPredictor' | 'cpu' | 'weightsDtype'>,
+	files: WeightFiles,
+	options: PredictorOptions,
+): Promise<{ readonly predictor: NativePredictor; readonly stored: Dtype }> {
+	const stored = await base.weightsDtype(options.weights, options.shape);
+	const { dtype = stored } = options;
+	return { predictor: await openPacked(base, files, { ...options, dtype }), stored };
+}
+
 /**
  * Opens the predictor of a model over packed weights of the cache, which the first load writes. Whatever goes wrong with the cache, the
  * weights are then packed into memory; rejects as BaseAddon.openPredictor does.
@@ -24,8 +35,9 @@ export async function openPacked(
 ): Promise<NativePredictor> {
 	const identity = await identify(files);
 	if (identity === undefined) return base.openPredictor(options);
-	const { isa, int8 } = base.cpu();
-	const cache = join(cacheFolder(), 'packed', `${identity}-${options.dtype === 'int8' ? int8 : isa}-${options.dtype}`);
+	const { isa, bf16Isa, int8 } = base.cpu();
+	const set = { fp32: isa, bf16: bf16Isa, int8 }[options.dtype];
+	const cache = join(cacheFolder(), 'packed', `${identity}-${set}-${options.dtype}`);
 	const there = await touch(cache);
 	if (!there && !makeRoom(dirname(cache))) return base.openPredictor(options);
 	const predictor = await base.openPredictor({ ...options, cache });

@@ -112,9 +112,11 @@ export interface PredictorOptions {
 	readonly cache?: string | undefined;
 }
 
-/** int8: weights of the layers as 8-bit numbers with a scale for each output, activations of 7 bits with a scale and a zero for each token. */
+/**
+ * What the matrices of the layers and the word table are kept and multiplied in. bf16: they and the activations rounded to bfloat16, sums in fp32. int8: weights of the layers as 8-bit numbers with a scale for each output, activations of 7 bits with a scale and a zero for each token.
+ */
 export type Dtype = (typeof dtypes)[number];
-export const dtypes = ['fp32', 'int8'] as const;
+export const dtypes = ['fp32', 'bf16', 'int8'] as const;
 
 export interface HeadFitOptions {
 	/** float32[rows * dim], from NativePredictor.features. */
@@ -161,7 +163,7 @@ export interface WeightsCopy {
 	readonly weights: string;
 	readonly shape: ModelShape;
 	readonly head: Head;
-	/** What is written: F32, or with 'int8' 8-bit numbers where a predictor has them (docs/model-folder.md). @default 'fp32' */
+	/** What is written: F32, or with 'bf16' and 'int8' what a predictor of that dtype keeps (docs/model-folder.md). @default 'fp32' */
 	readonly dtype?: Dtype | undefined;
 }
 
@@ -188,6 +190,8 @@ export interface BaseAddon {
 	openPredictor(options: PredictorOptions): Promise<NativePredictor>;
 	/** The weights of a model as safetensors under Transformers' names, with another head; straight to `path`, flushed to the disk. */
 	saveWeights(model: WeightsCopy, path: string): Promise<void>;
+	/** What saveWeights would have to be told to keep all numbers as they are; 'fp32' where they are of mixed or other types. Reads no values. */
+	weightsDtype(path: string, shape: ModelShape): Promise<Dtype>;
 	/** Copies the features; begins with a head of zeros. */
 	openHeadFit(options: HeadFitOptions): Promise<NativeHeadFit>;
 	readonly Generator: new (seed: number | bigint) => Generator;
@@ -195,8 +199,17 @@ export interface BaseAddon {
 	openLibrary(path: string, options: { readonly global: boolean }): void;
 	/** Absolute paths of shared libraries mapped into this process (Linux; empty elsewhere). */
 	mappedLibraries(): string[];
-	/** Instruction set the kernels chose (DISTILTUNE_ISA forces a lower one), the one that multiplies bytes, whether bf16 is multiplied natively, and physical cores. */
-	cpu(): { readonly isa: 'avx512' | 'avx2' | 'neon' | 'scalar'; readonly int8: string; readonly bf16: boolean; readonly cores: number };
+	/**
+	 * Instruction set the kernels chose (DISTILTUNE_ISA forces a lower one), those that multiply bytes and bf16, whether bf16 is multiplied natively,
+	 * and physical cores.
+	 */
+	cpu(): {
+		readonly isa: 'avx512' | 'avx2' | 'neon' | 'scalar';
+		readonly int8: string;
+		readonly bf16Isa: string;
+		readonly bf16: boolean;
+		readonly cores: number;
+	};
 	/** The tensors of a file of weights of any form (native/files/tensor_source.h), or of an index and its shards; no values are read yet. */
 	openTensors(path: string): NativeTensors;
 	/** Throws FILE_NOT_FOUND, FILE_NOT_READABLE, or TOKENS_INVALID where the rows do not lie in the file. */

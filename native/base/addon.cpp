@@ -19,7 +19,7 @@ static Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   distiltune::base::export_predictor(env, exports);   // openPredictor
   distiltune::base::export_tensors(env, exports);     // openTensors
   distiltune::base::export_head_fit(env, exports);    // openHeadFit
-  distiltune::base::export_weights(env, exports);     // saveWeights
+  distiltune::base::export_weights(env, exports);     // saveWeights, weightsDtype
   distiltune::base::export_token_rows(env, exports);  // openTokenRows
   return exports;
 }

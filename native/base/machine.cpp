@@ -12,6 +12,7 @@ Napi::Value cpu(const Napi::CallbackInfo& info) {
   result.Set("isa", kernels::name(kernels::isa()));
   result.Set("int8", kernels::name(kernels::int8_isa()));
   result.Set("cores", kernels::usable_cores());
+  result.Set("bf16Isa", kernels::name(kernels::inner_bf16(kernels::bf16_isa()).isa));
   result.Set("bf16", kernels::inner_bf16(kernels::bf16_isa()).isa == kernels::Bf16Isa::avx512_bf16);
   return result;
 }

@@ -68,8 +68,7 @@ Napi::Value open_predictor(const Napi::CallbackInfo& info) {
   const std::string weights = options.Get("weights").ToString();
   const model::Shape shape = node::to_shape(options.Get("shape").ToObject());
   const auto threads = static_cast<int>(node::integer(options, "threads"));
-  const model::Dtype dtype =
-      options.Get("dtype").ToString().Utf8Value() == "int8" ? model::Dtype::int8 : model::Dtype::fp32;
+  const model::Dtype dtype = model::dtype_of(options.Get("dtype").ToString());
   const std::string cache = options.Get("cache").IsString() ? options.Get("cache").ToString() : std::string();
   return jobs(env).queue(env, [=](const node::Cancelled&) -> node::Jobs::Finish {
     auto handle = std::make_shared<Handle<Predictor>>();

@@ -34,19 +34,20 @@ class SafetensorsReader final : public TensorSource {
   std::vector<uint64_t> begins_;  // first byte of each tensor, from the start of the file
 };
 
-/** A tensor to be written; `data` holds the product of `shape` floats, or else `bytes` so many 8-bit numbers.
- */
+/** A tensor to be written; `data` holds the product of `shape` floats, or else `bytes` so many 8-bit numbers
+ * or `halves` so many bfloat16. */
 struct FloatTensor {
   std::string name;
   std::vector<uint64_t> shape;
   const float* data;
   const int8_t* bytes = nullptr;
+  const uint16_t* halves = nullptr;
 };
 
 /**
- * Writes tensors as F32 or I8 the way the reference library does (sorted by name, header padded to 8 bytes)
- * and flushes them to the disk. Writes straight to `path`: temporary names and renames are the caller's.
- * Throws DISK_FULL, NOT_WRITABLE or WRITE_FAILED.
+ * Writes tensors as F32, I8 or BF16 the way the reference library does (sorted by name, header padded to 8
+ * bytes) and flushes them to the disk. Writes straight to `path`: temporary names and renames are the
+ * caller's. Throws DISK_FULL, NOT_WRITABLE or WRITE_FAILED.
  */
 void write_safetensors(const std::string& path, const std::vector<FloatTensor>& tensors,
                        const std::map<std::string, std::string>& metadata);

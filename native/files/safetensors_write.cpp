@@ -25,8 +25,20 @@ std::string quoted(const std::string& text) {
   return out + '"';
 }
 
+struct Elements {
+  const char* dtype;
+  uint64_t width;
+  const void* data;
+};
+
+Elements elements_of(const FloatTensor& tensor) {
+  if (tensor.bytes) return {"I8", sizeof(int8_t), tensor.bytes};
+  if (tensor.halves) return {"BF16", sizeof(uint16_t), tensor.halves};
+  return {"F32", sizeof(float), tensor.data};
+}
+
 uint64_t bytes_of(const FloatTensor& tensor) {
-  return std::accumulate(tensor.shape.begin(), tensor.shape.end(), uint64_t{tensor.bytes ? 1 : sizeof(float)},
+  return std::accumulate(tensor.shape.begin(), tensor.shape.end(), elements_of(tensor).width,
                          std::multiplies<>());
 }
 
@@ -56,7 +68,7 @@ void write_safetensors(const std::string& path, const std::vector<FloatTensor>& 
     std::string shape;
     for (const uint64_t size : tensor->shape) shape += (shape.empty() ? "" : ",") + std::to_string(size);
     key(tensor->name);
-    header += std::string("{\"dtype\":\"") + (tensor->bytes ? "I8" : "F32") + "\",\"shape\":[" + shape +
+    header += std::string("{\"dtype\":\"") + elements_of(*tensor).dtype + "\",\"shape\":[" + shape +
               "],\"data_offsets\":[" + std::to_string(begin) + "," + std::to_string(end) + "]}";
   }
   header += '}';
@@ -69,8 +81,7 @@ void write_safetensors(const std::string& path, const std::vector<FloatTensor>& 
   file.write(length, sizeof length);
   file.write(header.data(), header.size());
   for (const FloatTensor* tensor : sorted)
-    file.write(tensor->bytes ? static_cast<const void*>(tensor->bytes) : tensor->data,
-               static_cast<size_t>(bytes_of(*tensor)));
+    file.write(elements_of(*tensor).data, static_cast<size_t>(bytes_of(*tensor)));
   file.finish();
 }
 

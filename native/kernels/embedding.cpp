@@ -4,6 +4,8 @@
 #include <iterator>
 #include <utility>
 
+#include "bf16.h"
+
 namespace distiltune::kernels {
 namespace {
 
@@ -32,27 +34,40 @@ void widen(RowGradient& gradient, const std::vector<int32_t>& wanted, int64_t di
   gradient.ids = std::move(all);
 }
 
-}  // namespace
-
-void embed(ThreadPool& pool, const int32_t* ids, const int32_t* offsets, int64_t rows, const float* word,
-           const float* position, float* out, int64_t dim) {
+/** embed() with `word_of(t)` the word of token t: value i when called with i. */
+template <typename WordOf>
+void embed(ThreadPool& pool, const int32_t* offsets, int64_t rows, const float* position, float* out,
+           int64_t dim, const WordOf& word_of) {
   pool.run(rows, [&](int64_t row) {
     for (int64_t t = offsets[row]; t < offsets[row + 1]; ++t) {
-      const float *w = word + ids[t] * dim, *p = position + (t - offsets[row]) * dim;
-      for (int64_t i = 0; i < dim; ++i) out[t * dim + i] = w[i] + p[i];
+      const auto word = word_of(t);
+      const float* p = position + (t - offsets[row]) * dim;
+      for (int64_t i = 0; i < dim; ++i) out[t * dim + i] = word(i) + p[i];
     }
   });
 }
 
+}  // namespace
+
+void embed(ThreadPool& pool, const int32_t* ids, const int32_t* offsets, int64_t rows, const float* word,
+           const float* position, float* out, int64_t dim) {
+  embed(pool, offsets, rows, position, out, dim,
+        [=](int64_t t) { return [w = word + ids[t] * dim](int64_t i) { return w[i]; }; });
+}
+
 void embed(ThreadPool& pool, const int32_t* ids, const int32_t* offsets, int64_t rows, const int8_t* words,
            const float* word_scales, const float* position, float* out, int64_t dim) {
-  pool.run(rows, [&](int64_t row) {
-    for (int64_t t = offsets[row]; t < offsets[row + 1]; ++t) {
-      const int8_t* w = words + ids[t] * dim;
-      const float *p = position + (t - offsets[row]) * dim, scale = word_scales[ids[t]];
-      for (int64_t i = 0; i < dim; ++i) out[t * dim + i] = static_cast<float>(w[i]) * scale + p[i];
-    }
+  embed(pool, offsets, rows, position, out, dim, [=](int64_t t) {
+    return [w = words + ids[t] * dim, scale = word_scales[ids[t]]](int64_t i) {
+      return static_cast<float>(w[i]) * scale;
+    };
   });
+}
+
+void embed(ThreadPool& pool, const int32_t* ids, const int32_t* offsets, int64_t rows, const uint16_t* words,
+           const float* position, float* out, int64_t dim) {
+  embed(pool, offsets, rows, position, out, dim,
+        [=](int64_t t) { return [w = words + ids[t] * dim](int64_t i) { return first_of(w[i]); }; });
 }
 
 void embed_backward(ThreadPool& pool, const int32_t* ids, const int32_t* offsets, int64_t rows,

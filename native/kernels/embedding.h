@@ -14,6 +14,10 @@ void embed(ThreadPool& pool, const int32_t* ids, const int32_t* offsets, int64_t
 void embed(ThreadPool& pool, const int32_t* ids, const int32_t* offsets, int64_t rows, const int8_t* words,
            const float* word_scales, const float* position, float* out, int64_t dim);
 
+/** The same with the word's values as bfloat16 (bf16.h), widened. */
+void embed(ThreadPool& pool, const int32_t* ids, const int32_t* offsets, int64_t rows, const uint16_t* words,
+           const float* position, float* out, int64_t dim);
+
 /** Gradient of an embedding table that has a row for each id met, not for each word there is. */
 struct RowGradient {
   std::vector<int32_t> ids;   // distinct, rising

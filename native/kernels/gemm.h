@@ -1,8 +1,6 @@
 #pragma once
-#include <cstddef>
 #include <cstdint>
 
-#include "after.h"
 #include "thread_pool.h"
 
 namespace distiltune::kernels {
@@ -24,26 +22,5 @@ void linear_backward_input(ThreadPool& pool, const float* dy, int64_t dy_stride,
 void linear_backward_weight(ThreadPool& pool, const float* dy, int64_t dy_stride, const float* x,
                             int64_t x_stride, float* dw, float* dbias, int64_t m, int64_t n, int64_t k,
                             bool accumulate);
-
-/** A linear layer whose weights were laid out once for the tiles of linear(), for forward passes that use
- * them many times. Same bits as linear(). A view: the memory belongs to whoever packed it. */
-class PackedLinear {
- public:
-  /** Bytes of a packed layer. */
-  static size_t bytes(int64_t outputs, int64_t inputs);
-  /** Lays w (outputs, inputs) and bias (outputs) out at `to`, aligned to 64. */
-  static void pack(const float* w, const float* bias, int64_t outputs, int64_t inputs, void* to);
-
-  /** `packed` as pack() left it. */
-  PackedLinear(const void* packed, int64_t outputs, int64_t inputs);
-
-  /** y (m, outputs) = after(x (m, inputs) · wᵀ + bias) */
-  void apply(ThreadPool& pool, const float* x, int64_t x_stride, float* y, int64_t y_stride, int64_t m,
-             After after = After::nothing) const;
-
- private:
-  const float* packed_;
-  int64_t outputs_, inputs_;
-};
 
 }  // namespace distiltune::kernels

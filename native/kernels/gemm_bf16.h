@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <vector>
 
 #include "thread_pool.h"
 
@@ -16,5 +17,20 @@ void linear_backward_input_bf16(ThreadPool& pool, const float* dy, int64_t dy_st
 void linear_backward_weight_bf16(ThreadPool& pool, const float* dy, int64_t dy_stride, const float* x,
                                  int64_t x_stride, float* dw, float* dbias, int64_t m, int64_t n, int64_t k,
                                  bool accumulate);
+
+/** Rows of activations as words (bf16.h), for any number of products with them. */
+class Bf16Rows {
+ public:
+  /** From x (rows, k) with row stride `stride`. */
+  void set(ThreadPool& pool, const float* x, int64_t stride, int64_t rows, int64_t k);
+
+  const uint32_t* words() const { return words_.data(); }
+  /** Between rows of words(). */
+  int64_t stride() const { return stride_; }
+
+ private:
+  int64_t stride_ = 0;
+  std::vector<uint32_t> words_;
+};
 
 }  // namespace distiltune::kernels

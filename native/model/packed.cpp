@@ -9,19 +9,21 @@
 #include "../failure.h"
 #include "../files/file.h"
 #include "../files/mapped_file.h"
-#include "../kernels/gemm.h"
 #include "../kernels/gemm_int8.h"
 #include "../kernels/inner.h"
+#include "../kernels/inner_bf16.h"
 #include "../kernels/inner_int8.h"
-#include "quantised.h"
+#include "../kernels/packed_linear.h"
+#include "narrow.h"
 #include "weights.h"
 
 namespace distiltune::model {
 namespace {
 
 constexpr std::align_val_t alignment{64};
-/** To be raised with any change of PackedLayout, of packed layers or of how weights become 8-bit numbers. */
-constexpr uint32_t packed_version = 2;
+/** To be raised with any change of PackedLayout, of packed layers or of how weights become narrower numbers.
+ */
+constexpr uint32_t packed_version = 3;
 
 const Shape& checked(const Shape& shape) {
   check(shape);
@@ -72,8 +74,14 @@ class Packer {
   }
 
   void words(const PackedLayout& layout) {
-    if (dtype_ == Dtype::fp32) return floats(layout.words);
-    int8_matrix(Rule::none, at<int8_t>(layout.words), at<float>(layout.word_scales));
+    switch (dtype_) {
+      case Dtype::fp32:
+        return floats(layout.words);
+      case Dtype::bf16:
+        return bf16_matrix(at<uint16_t>(layout.words));
+      case Dtype::int8:
+        return int8_matrix(Rule::none, at<int8_t>(layout.words), at<float>(layout.word_scales));
+    }
   }
 
   /** The next `joined` linear layers, one below the other. */
@@ -87,10 +95,11 @@ class Packer {
         file_.read(next_++, bias_.data() + i * outputs);
       }
     };
-    if (dtype == Dtype::fp32) {
+    if (dtype != Dtype::int8) {
       values_.resize(static_cast<size_t>(rows * inputs));
       each([&](int64_t row) { file_.read(next_++, values_.data() + row * inputs); });
-      return kernels::PackedLinear::pack(values_.data(), bias_.data(), rows, inputs, to_ + place);
+      const auto pack = dtype == Dtype::bf16 ? kernels::Bf16Linear::pack : kernels::FloatLinear::pack;
+      return pack(values_.data(), bias_.data(), rows, inputs, to_ + place);
     }
     quantised_.resize(static_cast<size_t>(rows * inputs));
     scales_.resize(bias_.size());
@@ -98,6 +107,13 @@ class Packer {
       int8_matrix(Rule::groups, quantised_.data() + row * inputs, scales_.data() + row);
     });
     kernels::Int8Linear::pack(quantised_.data(), scales_.data(), bias_.data(), rows, inputs, to_ + place);
+  }
+
+  /** The next parameter, a matrix. */
+  void bf16_matrix(uint16_t* to) {
+    values_.resize(static_cast<size_t>(parameters_[next_].count()));
+    file_.read(next_++, values_.data());
+    round_to_bf16(values_.data(), static_cast<int64_t>(values_.size()), to);
   }
 
   /** The next parameter, a matrix, with a scale for each row. */
@@ -129,15 +145,16 @@ struct Header {
       : dtype(static_cast<uint32_t>(dtype)),
         isa(static_cast<uint32_t>(kernels::inner().isa)),
         int8_isa(static_cast<uint32_t>(kernels::inner_int8().isa)),
+        bf16_isa(static_cast<uint32_t>(kernels::inner_bf16().isa)),
         shape{shape.vocab_size, shape.max_positions, shape.layers, shape.heads,
               shape.dim,        shape.hidden_dim,    shape.labels, static_cast<int64_t>(shape.activation)},
         bytes(layout.end) {}
 
   char magic[8] = {'D', 'T', 'P', 'A', 'C', 'K', 'E', 'D'};
-  uint32_t version = packed_version, dtype, isa, int8_isa;
+  uint32_t version = packed_version, dtype, isa, int8_isa, bf16_isa, zero = 0;
   int64_t shape[8];
   uint64_t bytes;
-  char zeros[32] = {};
+  char zeros[24] = {};
 };
 static_assert(sizeof(Header) == 128, "no holes between the fields, and what follows is aligned to 64");
 

@@ -5,14 +5,10 @@
 #include <string>
 #include <vector>
 
+#include "dtype.h"
 #include "shape.h"
 
 namespace distiltune::model {
-
-/** What the weights of the layers, and the word embeddings, are kept in. int8: docs/inference.md. */
-enum class Dtype { fp32, int8 };
-/** "fp32" */
-const char* name(Dtype dtype);
 
 /** Where the parts of packed weights lie, in bytes from their start, each aligned to 64. */
 struct PackedLayout {
@@ -20,7 +16,7 @@ struct PackedLayout {
     size_t gamma, beta;  // float[dim]
   };
   struct Layer {
-    size_t q_lin;   // this and the others: kernels::PackedLinear or kernels::Int8Linear
+    size_t q_lin;   // this and the others: kernels::FloatLinear, Bf16Linear or Int8Linear
     size_t kv_lin;  // (2 dim, dim): k_lin above v_lin
     size_t out_lin;
     LayerNorm sa_layer_norm;
@@ -30,12 +26,12 @@ struct PackedLayout {
 
   PackedLayout(const Shape& shape, Dtype dtype);
 
-  size_t words;        // float or int8 [vocab_size][dim]
+  size_t words;        // float, bfloat16 (kernels/bf16.h) or int8 [vocab_size][dim]
   size_t word_scales;  // float[vocab_size], of int8 words
   size_t positions;    // float[max_positions][dim]
   LayerNorm embeddings_layer_norm;
   std::vector<Layer> layers;
-  size_t pre_classifier;          // kernels::PackedLinear, whatever the dtype
+  size_t pre_classifier;          // kernels::FloatLinear, whatever the dtype
   size_t head_weight, head_bias;  // float[labels][dim], float[labels]
   size_t end;
 };

@@ -1,5 +1,5 @@
-#include "../kernels/gemm.h"
 #include "../kernels/gemm_int8.h"
+#include "../kernels/packed_linear.h"
 #include "packed.h"
 
 namespace distiltune::model {
@@ -15,8 +15,9 @@ class Places {
   }
   size_t floats(int64_t count) { return bytes(static_cast<size_t>(count) * sizeof(float)); }
   size_t linear(Dtype dtype, int64_t outputs, int64_t inputs) {
-    return bytes(dtype == Dtype::int8 ? kernels::Int8Linear::bytes(outputs, inputs)
-                                      : kernels::PackedLinear::bytes(outputs, inputs));
+    return bytes(dtype == Dtype::int8   ? kernels::Int8Linear::bytes(outputs, inputs)
+                 : dtype == Dtype::bf16 ? kernels::Bf16Linear::bytes(outputs, inputs)
+                                        : kernels::FloatLinear::bytes(outputs, inputs));
   }
   PackedLayout::LayerNorm layer_norm(int64_t dim) { return {floats(dim), floats(dim)}; }
   size_t end() const { return end_; }
@@ -25,14 +26,17 @@ class Places {
   size_t end_ = 0;
 };
 
+/** Bytes of a word's value. */
+size_t value_bytes(Dtype dtype) {
+  return dtype == Dtype::int8 ? sizeof(int8_t) : dtype == Dtype::bf16 ? sizeof(uint16_t) : sizeof(float);
+}
+
 }  // namespace
 
-const char* name(Dtype dtype) { return dtype == Dtype::int8 ? "int8" : "fp32"; }
-
 PackedLayout::PackedLayout(const Shape& shape, Dtype dtype) {
-  const int64_t dim = shape.dim, words_count = shape.vocab_size * dim;
+  const int64_t dim = shape.dim;
   Places places;
-  words = dtype == Dtype::int8 ? places.bytes(static_cast<size_t>(words_count)) : places.floats(words_count);
+  words = places.bytes(static_cast<size_t>(shape.vocab_size * dim) * value_bytes(dtype));
   word_scales = places.floats(dtype == Dtype::int8 ? shape.vocab_size : 0);
   positions = places.floats(shape.max_positions * dim);
   embeddings_layer_norm = places.layer_norm(dim);

@@ -8,8 +8,10 @@
 #include "../kernels/attention.h"
 #include "../kernels/embedding.h"
 #include "../kernels/gemm.h"
+#include "../kernels/gemm_bf16.h"
 #include "../kernels/gemm_int8.h"
 #include "../kernels/layer_norm.h"
+#include "../kernels/packed_linear.h"
 
 namespace distiltune::model {
 namespace {
@@ -23,10 +25,11 @@ std::unique_ptr<float[]> floats(int64_t count) {
 
 std::vector<float> copy(const float* from, int64_t count) { return {from, from + count}; }
 
-/** The input of linear layers, (count, width) and contiguous; with int8 weights as whole numbers too. */
+/** The input of linear layers, (count, width) and contiguous, and as the weights' dtype multiplies them. */
 struct Rows {
   const float* values = nullptr;
   int64_t count = 0, width = 0;
+  kernels::Bf16Rows rounded;
   kernels::QuantisedRows quantised;
 };
 
@@ -45,12 +48,19 @@ class Predictor::Pass {
   void embed(float* x, float* sum) {
     const PackedLayout& layout = weights_.layout();
     const float* positions = weights_.at<float>(layout.positions);
-    if (dtype_ == Dtype::int8)
-      kernels::embed(pool_, batch_.ids, batch_.offsets, batch_.rows, weights_.at<int8_t>(layout.words),
-                     weights_.at<float>(layout.word_scales), positions, sum, shape_.dim);
-    else
-      kernels::embed(pool_, batch_.ids, batch_.offsets, batch_.rows, weights_.at<float>(layout.words),
-                     positions, sum, shape_.dim);
+    switch (dtype_) {
+      case Dtype::fp32:
+        kernels::embed(pool_, batch_.ids, batch_.offsets, batch_.rows, weights_.at<float>(layout.words),
+                       positions, sum, shape_.dim);
+        break;
+      case Dtype::bf16:
+        kernels::embed(pool_, batch_.ids, batch_.offsets, batch_.rows, weights_.at<uint16_t>(layout.words),
+                       positions, sum, shape_.dim);
+        break;
+      case Dtype::int8:
+        kernels::embed(pool_, batch_.ids, batch_.offsets, batch_.rows, weights_.at<int8_t>(layout.words),
+                       weights_.at<float>(layout.word_scales), positions, sum, shape_.dim);
+    }
     add_and_norm(sum, nullptr, layout.embeddings_layer_norm, x, batch_.tokens());
   }
 
@@ -58,6 +68,7 @@ class Predictor::Pass {
     rows.values = values;
     rows.count = count;
     rows.width = width;
+    if (dtype_ == Dtype::bf16) rows.rounded.set(pool_, values, width, count, width);
     if (dtype_ != Dtype::int8) return;
     rows.quantised.resize(count, width);
     rows.quantised.set(pool_, values, width);
@@ -65,11 +76,16 @@ class Predictor::Pass {
 
   void linear(size_t place, const Rows& x, float* y, int64_t outputs, After after = After::nothing) {
     const void* packed = weights_.at<unsigned char>(place);
-    if (dtype_ == Dtype::int8)
-      kernels::Int8Linear(packed, outputs, x.width).apply(pool_, x.quantised, y, outputs, after);
-    else
-      kernels::PackedLinear(packed, outputs, x.width)
-          .apply(pool_, x.values, x.width, y, outputs, x.count, after);
+    switch (dtype_) {
+      case Dtype::fp32:
+        return kernels::FloatLinear(packed, outputs, x.width)
+            .apply(pool_, x.values, x.width, y, outputs, x.count, after);
+      case Dtype::bf16:
+        return kernels::Bf16Linear(packed, outputs, x.width)
+            .apply(pool_, x.rounded.words(), x.rounded.stride(), y, outputs, x.count, after);
+      case Dtype::int8:
+        return kernels::Int8Linear(packed, outputs, x.width).apply(pool_, x.quantised, y, outputs, after);
+    }
   }
 
   void add_and_norm(const float* x, const float* residual, const PackedLayout::LayerNorm& norm, float* y,
@@ -140,7 +156,7 @@ void Predictor::features(const Batch& batch, float* features, const std::atomic<
     pass.add_and_norm(q.get(), context.get(), layer.output_layer_norm, x.get(), queries);
   }
 
-  kernels::PackedLinear(weights_->at<unsigned char>(weights_->layout().pre_classifier), dim, dim)
+  kernels::FloatLinear(weights_->at<unsigned char>(weights_->layout().pre_classifier), dim, dim)
       .apply(*pool_, x.get(), dim, features, dim, rows, After::relu);
 }
 

@@ -53,7 +53,13 @@ class WeightsFile {
    * files::open_tensors throws, TENSOR_MISSING, TENSOR_UNEXPECTED, TENSOR_SHAPE or TENSOR_DTYPE. */
   WeightsFile(const std::string& path, const Shape& shape);
 
+  const std::string& path() const { return file_->path(); }
   const Loaded& loaded() const { return loaded_; }
+  /** What parameters(shape)[place] is made of in the file, as safetensors spells it: "F32", and "I8" where it
+   * has scales; empty where loaded().initialized has it. */
+  std::string element(size_t place) const {
+    return places_[place] ? file_->tensors()[*places_[place]].dtype : "";
+  }
   /** Reads parameters(shape)[place] into count() floats; false, and `out` untouched, where
    * loaded().initialized has it. */
   bool read(size_t place, float* out) const;

@@ -2,6 +2,7 @@
 
 #include <map>
 
+#include "kernels/bf16.h"
 #include "kernels/test/twins.h"
 
 using namespace distiltune::kernels;
@@ -27,6 +28,21 @@ CASE("an embedding is the word's row plus the row of its place") {
       }
     }
   }
+}
+
+CASE("words of bfloat16 are widened as they are read") {
+  ThreadPool pool(2);
+  std::vector<float> word = random_values(words * dim, 71);
+  std::vector<uint16_t> halves;
+  for (float& each : word) {
+    halves.push_back(static_cast<uint16_t>(to_bf16(each)));
+    each = first_of(halves.back());
+  }
+  const auto position = random_values(positions * dim, 72);
+  std::vector<float> want(tokens * dim), out(tokens * dim);
+  embed(pool, ids.data(), offsets.data(), rows, word.data(), position.data(), want.data(), dim);
+  embed(pool, ids.data(), offsets.data(), rows, halves.data(), position.data(), out.data(), dim);
+  CHECK(same_bits(out, want));
 }
 
 CASE(

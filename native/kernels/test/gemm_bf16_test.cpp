@@ -5,6 +5,7 @@
 #include "kernels/bf16.h"
 #include "kernels/gemm.h"
 #include "kernels/inner_bf16.h"
+#include "kernels/packed_linear.h"
 #include "kernels/test/products.h"
 #include "kernels/test/twins.h"
 
@@ -79,7 +80,9 @@ CASE("bfloat16 is the nearest, ties to even, and keeps infinities and what is no
   }
 }
 
-CASE("linear equals a double loop over rounded operands, with the same bits on every instruction set") {
+CASE(
+    "linear, packed or not, equals a double loop over rounded operands, with the same bits on every "
+    "instruction set") {
   ThreadPool pool(2);
   for (const Sizes& s : sizes) {
     const int64_t x_stride = s.k + 3, y_stride = s.n + 5;
@@ -89,10 +92,18 @@ CASE("linear equals a double loop over rounded operands, with the same bits on e
       const auto expected = product(s, rounded(x), x_stride, rounded(w), b);
       Same same;
       on_every_bf16_isa([&] {
-        std::vector<float> y(s.m * y_stride, 7);
+        std::vector<float> y(s.m * y_stride, 7), packed_y(s.m * y_stride, 7);
         linear_bf16(pool, x.data(), x_stride, w.data(), b, y.data(), y_stride, s.m, s.n, s.k);
         CHECK_NEAR(distance(rows_of(y, s.m, s.n, y_stride), expected), 0, tolerance(s.k));
         same(y);
+        if (!b) return;
+        const Aligned packed(Bf16Linear::bytes(s.n, s.k));
+        Bf16Linear::pack(w.data(), b, s.n, s.k, packed.data());
+        Bf16Rows rows;
+        rows.set(pool, x.data(), x_stride, s.m, s.k);
+        Bf16Linear(packed.data(), s.n, s.k)
+            .apply(pool, rows.words(), rows.stride(), packed_y.data(), y_stride, s.m);
+        CHECK(same_bits(y, packed_y));
       });
     }
   }
@@ -168,12 +179,56 @@ CASE("operands that bfloat16 holds give what products of floats give") {
   });
 }
 
+CASE("a packed layer stays within the roundings of its operands from products of floats") {
+  ThreadPool pool(2);
+  for (const Sizes& s : {Sizes{7, 130, 770}, {385, 97, 13}, {6, 5, 1}}) {
+    const auto x = random_values(s.m * s.k, 21), w = random_values(s.n * s.k, 22),
+               bias = random_values(s.n, 23);
+    const auto exact = product(s, x, s.k, w, bias.data());
+    on_every_bf16_isa([&] {
+      const Aligned packed(Bf16Linear::bytes(s.n, s.k));
+      Bf16Linear::pack(w.data(), bias.data(), s.n, s.k, packed.data());
+      Bf16Rows rows;
+      rows.set(pool, random_values(2 * s.m * s.k, 24).data(), s.k, 2 * s.m, s.k);  // longer rows before
+      rows.set(pool, x.data(), s.k, s.m, s.k);
+      std::vector<float> y(s.m * s.n);
+      Bf16Linear(packed.data(), s.n, s.k).apply(pool, rows.words(), rows.stride(), y.data(), s.n, s.m);
+      for (int64_t i = 0; i < s.m * s.n; ++i) {
+        double sizes_sum = 0;
+        for (int64_t p = 0; p < s.k; ++p)
+          sizes_sum += std::fabs(static_cast<double>(x[i / s.n * s.k + p]) * w[i % s.n * s.k + p]);
+        // Each operand keeps 8 bits, so it is off by a 2^-8th of itself at most; sums of floats beside that.
+        CHECK_NEAR(y[i], exact[i], sizes_sum * (0x1p-7 + 0x1p-16 + 1e-5) + 1e-6);
+      }
+    });
+  }
+}
+
+CASE("what follows a packed layer is computed on its sums") {
+  ThreadPool pool(1);
+  const int64_t m = 5, n = 70, k = 33;
+  const auto x = random_values(m * k, 25), w = random_values(n * k, 26), bias = random_values(n, 27);
+  on_every_bf16_isa([&] {
+    const Aligned packed(Bf16Linear::bytes(n, k));
+    Bf16Linear::pack(w.data(), bias.data(), n, k, packed.data());
+    Bf16Rows rows;
+    rows.set(pool, x.data(), k, m, k);
+    std::vector<float> y(m * n), over(m * n);
+    const Bf16Linear layer(packed.data(), n, k);
+    layer.apply(pool, rows.words(), rows.stride(), y.data(), n, m);
+    layer.apply(pool, rows.words(), rows.stride(), over.data(), n, m, After::relu);
+    for (int64_t i = 0; i < m * n; ++i) CHECK(over[i] == std::fmax(y[i], 0.0f));
+  });
+}
+
 CASE("1, 2 and 4 threads give the same bits in all three products of bfloat16") {
   const Sizes s{601, 200, 781};
   const auto x = random_values(s.m * s.k, 11), w = random_values(s.n * s.k, 12),
              dy = random_values(s.m * s.n, 13);
   on_every_bf16_isa([&] {
-    Same same_y, same_dx, same_dw;
+    Same same_y, same_dx, same_dw, same_packed;
+    const Aligned packed(Bf16Linear::bytes(s.n, s.k));
+    Bf16Linear::pack(w.data(), random_values(s.n, 14).data(), s.n, s.k, packed.data());
     for (int threads : {1, 2, 4}) {
       ThreadPool pool(threads);
       std::vector<float> y(s.m * s.n), dx(s.m * s.k), dw(s.n * s.k);
@@ -184,6 +239,13 @@ CASE("1, 2 and 4 threads give the same bits in all three products of bfloat16") 
       same_y(y);
       same_dx(dx);
       same_dw(dw);
+      Bf16Rows rows;
+      rows.set(pool, x.data(), s.k, s.m, s.k);
+      Bf16Linear(packed.data(), s.n, s.k).apply(pool, rows.words(), rows.stride(), y.data(), s.n, s.m);
+      same_packed(y);
+      Bf16Linear(packed.data(), s.n, s.k)
+          .apply(pool, rows.words() + 400 * rows.stride(), rows.stride(), y.data() + 400 * s.n, s.n, 1);
+      same_packed(y);  // of a row alone too
     }
   });
 }

@@ -1,5 +1,6 @@
 #include "kernels/gemm.h"
 
+#include "kernels/packed_linear.h"
 #include "kernels/test/products.h"
 #include "kernels/test/twins.h"
 
@@ -19,9 +20,9 @@ CASE("linear, packed or not, equals a double loop for awkward sizes and strides"
         linear(pool, x.data(), x_stride, w.data(), b, y.data(), y_stride, s.m, s.n, s.k);
         CHECK_NEAR(distance(rows_of(y, s.m, s.n, y_stride), expected), 0, tolerance(s.k));
         if (!b) return;
-        const Aligned packed(PackedLinear::bytes(s.n, s.k));
-        PackedLinear::pack(w.data(), b, s.n, s.k, packed.data());
-        PackedLinear(packed.data(), s.n, s.k).apply(pool, x.data(), x_stride, packed_y.data(), y_stride, s.m);
+        const Aligned packed(FloatLinear::bytes(s.n, s.k));
+        FloatLinear::pack(w.data(), b, s.n, s.k, packed.data());
+        FloatLinear(packed.data(), s.n, s.k).apply(pool, x.data(), x_stride, packed_y.data(), y_stride, s.m);
         CHECK(same_bits(y, packed_y));
       });
     }

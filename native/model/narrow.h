@@ -1,9 +1,7 @@
 #pragma once
 #include <cstdint>
 #include <optional>
-#include <string>
 
-#include "head.h"
 #include "weights.h"
 
 namespace distiltune::model {
@@ -12,9 +10,9 @@ namespace distiltune::model {
  * the word table nothing. */
 enum class Rule { none, groups };
 
-/** The rule of a parameter that int8 keeps as 8-bit numbers: the word table and the matrices of the layers.
- */
-std::optional<Rule> int8_rule(const ParameterInfo& info);
+/** The rule of a parameter that int8 and bf16 keep in fewer bits: the word table and the matrices of the
+ * layers. */
+std::optional<Rule> narrow_rule(const ParameterInfo& info);
 
 /** q (rows, cols) and scales (rows) of a matrix. */
 void quantise(Rule rule, const ParameterInfo& info, const float* values, int8_t* q, float* scales);
@@ -22,8 +20,7 @@ void quantise(Rule rule, const ParameterInfo& info, const float* values, int8_t*
 /** Whether every row of q keeps the rule. */
 bool keeps(Rule rule, const ParameterInfo& info, const int8_t* q);
 
-/** As save_with_head, with 8-bit numbers and their scales (F32, name and `_scale`) where int8 has them: what
- * packing then finds is what it would make of the floats. */
-void save_int8(const std::string& from, const Shape& shape, const Head& head, const std::string& to);
+/** The nearest bfloat16 of each value. */
+void round_to_bf16(const float* values, int64_t count, uint16_t* to);
 
 }  // namespace distiltune::model
