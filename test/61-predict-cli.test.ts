@@ -122,6 +122,19 @@ describe('what comes out', () => {
 		}
 	});
 
+	it.each(['fp32', 'bf16', 'int8'] as const)('is computed in --dtype %s', async (dtype) => {
+		await using other = await Classifier.load(tiny, { dtype });
+		const { status, json } = predict([...texts, '--dtype', dtype, '--json']);
+		expect(status).toBe(0);
+		expect(json()).toEqual(await other.predict(texts));
+	});
+
+	it('is refused in a dtype there is not', () => {
+		const { status, stderr } = predict(['I feel fine', '--dtype', 'int4']);
+		expect(status).toBe(2);
+		expect(stderr).toMatch(/--dtype.*fp32, bf16, int8/);
+	});
+
 	it('tells rate and rows on standard error where it takes its time', async () => {
 		const child = spawn(process.execPath, [main, 'predict', tiny, '--input', '-', '--output', 'slow.jsonl'], { cwd: folder, env: environment });
 		let told = '';

@@ -1,22 +1,20 @@
 /** distiltune eval */
-import { Classifier } from '../classifier.js';
 import { defaultSeparator } from '../data/labels.js';
 import { Dataset } from '../dataset.js';
-import type { ProblemType } from '../model/config.js';
 import { evaluationText } from '../report/evaluation-text.js';
+import { type LoadFlags, loadClassifier } from './load.js';
 import type { Output } from './output.js';
 
-export interface EvalFlags {
+export interface EvalFlags extends LoadFlags {
 	readonly data: string;
 	readonly textColumn: string;
 	readonly labelColumn: string;
 	readonly labelSeparator?: string;
 	readonly maxLength?: number;
-	readonly threads?: number;
 }
 
 export async function evalVerb(folder: string, flags: EvalFlags, output: Output): Promise<void> {
-	const classifier = await Classifier.load<ProblemType>(folder, flags.threads === undefined ? {} : { threads: flags.threads });
+	const classifier = await loadClassifier(folder, flags);
 	try {
 		const { labels, problemType } = classifier;
 		const several = problemType === 'multi_label_classification';

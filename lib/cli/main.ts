@@ -4,6 +4,7 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 
 import { ConfigError } from '../errors.js';
 import { packageVersion } from '../runtime/build.js';
+import { dtypes } from '../runtime/native.js';
 import { addTrainingFlags } from './flags.js';
 import { Output } from './output.js';
 
@@ -61,6 +62,7 @@ const labelColumn = ['--label-column <name>', 'column that holds the label', 'la
 const inputFormat = ['--input-format <word>', 'csv, tsv, jsonl or lines (default: by the ending; jsonl for -)'] as const;
 const maxLength = ['--max-length <n>', 'longest row in tokens', wholeNumber] as const;
 const threads = ['--threads <n>', 'threads for arithmetic; 0 for one per physical core', wholeNumber] as const;
+const dtype = () => new Option('--dtype <word>', 'what weights are kept and multiplied in (default: what they were saved in)').choices(dtypes);
 
 addTrainingFlags(verb('train', 'Fine-tune a model', 'distiltune train --model minilm-l6 --train train.csv --eval eval.csv --output-dir out'))
 	.option('--find-learning-rate', 'train nothing: try rising rates over a few hundred steps and propose one')
@@ -95,6 +97,7 @@ verb('eval <dir>', 'Measure a trained model', 'distiltune eval out --data eval.c
 	.option(...labelColumn)
 	.option('--label-separator <name>', 'what parts several labels of a row that are one text (default: |)')
 	.option(...maxLength)
+	.addOption(dtype())
 	.option(...threads)
 	.action(async (folder: string, flags) => (await import('./eval.js')).evalVerb(folder, flags, new Output(flags)));
 
@@ -109,6 +112,7 @@ verb('predict <dir> [texts...]', 'Classify texts', 'distiltune predict out "I fe
 	.addOption(new Option('--aggregate <word>', 'what becomes of the scores of windows (default: mean)').choices(['mean', 'max']))
 	.option(...textColumn)
 	.option(...maxLength)
+	.addOption(dtype())
 	.option(...threads)
 	.action(async (folder: string, texts: string[], flags) => (await import('./predict.js')).predictVerb(folder, texts, flags, new Output(flags)));
 

@@ -2,7 +2,7 @@
 import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
 
-import { Classifier } from '../classifier.js';
+import type { Classifier } from '../classifier.js';
 import type { PredictOptions } from '../classify/options.js';
 import { Queue } from '../classify/queue.js';
 import { ConfigError, DataError } from '../errors.js';
@@ -10,11 +10,12 @@ import type { ProblemType } from '../model/config.js';
 import { type AnswerFile, openAnswerFile, standardOutput } from './answer-file.js';
 import { type AnswerLines, jsonLines, tableLines, wordLines } from './answer-lines.js';
 import { interruptible } from './interrupt.js';
+import { type LoadFlags, loadClassifier } from './load.js';
 import type { Output } from './output.js';
 import { duration, StatusLine } from './status-line.js';
 import { type TextFlags, textsOf } from './texts.js';
 
-export interface PredictFlags extends TextFlags {
+export interface PredictFlags extends TextFlags, LoadFlags {
 	readonly output?: string;
 	readonly strict?: boolean;
 	readonly topK?: number;
@@ -22,7 +23,6 @@ export interface PredictFlags extends TextFlags {
 	readonly maxLength?: number;
 	readonly stride?: number;
 	readonly aggregate?: 'mean' | 'max';
-	readonly threads?: number;
 }
 
 /** More faults of rows than anyone reads; each stands in the output. */
@@ -38,7 +38,7 @@ export async function predictVerb(folder: string, texts: readonly string[], flag
 	const wanted = textsOf(texts, flags, `distiltune predict ${folder} "I feel fine"`, (count) => follower.read(count));
 	const options = optionsOf(flags);
 	requireOtherFile(flags);
-	const classifier = await Classifier.load<ProblemType>(folder, flags.threads === undefined ? {} : { threads: flags.threads });
+	const classifier = await loadClassifier(folder, flags);
 	try {
 		const lines = linesFor(classifier, flags, output);
 		const file = flags.output === undefined ? standardOutput : await openAnswerFile(flags.output);

@@ -11,6 +11,8 @@ import { largestGap, logProbabilities, posts, python, randomNumbers } from './py
 interface Opened {
 	readonly problems: Record<string, string[]>;
 	readonly labels: string[];
+	/** What it opens in where no dtype is asked for. */
+	readonly dtype: string;
 	readonly logits: number[][];
 	readonly ids: number[][];
 	readonly vocabularyIds: number[][];
@@ -41,16 +43,25 @@ function strings(count: number): string[] {
 }
 
 describe.each([
-	{ name: 'the tiny model', model: fixture('tiny-model'), maxLength: 128, labels: ['calm', 'worried', 'alarmed'], learned: false },
-	{ name: 'minilm-l6', model: join(root, 'models', 'minilm-l6'), maxLength: 512, labels: ['control', 'depression'], learned: false },
+	{ name: 'the tiny model', model: fixture('tiny-model'), maxLength: 128, labels: ['calm', 'worried', 'alarmed'], learned: false, dtype: 'fp32' },
+	{
+		name: 'the tiny model, as bf16,',
+		model: fixture('tiny-model'),
+		maxLength: 128,
+		labels: ['calm', 'worried', 'alarmed'],
+		learned: true,
+		dtype: 'bf16',
+	},
+	{ name: 'minilm-l6', model: join(root, 'models', 'minilm-l6'), maxLength: 512, labels: ['control', 'depression'], learned: false, dtype: 'fp32' },
 	{
 		name: 'minilm-l6, its head learned,',
 		model: join(root, 'models', 'minilm-l6'),
 		maxLength: 512,
 		labels: ['control', 'depression'],
 		learned: true,
+		dtype: 'fp32',
 	},
-])('$name trained for a few steps and saved', ({ model, maxLength, labels, learned }) => {
+] as const)('$name trained for a few steps and saved', ({ model, maxLength, labels, learned, dtype }) => {
 	const folder = mkdtempSync(join(tmpdir(), 'distiltune-python-'));
 	const out = join(folder, 'out');
 	let texts: string[];
@@ -67,7 +78,7 @@ describe.each([
 		if (learned) {
 			const classifier = await Classifier.load(out);
 			await classifier.learn(train);
-			await classifier.save(out);
+			await classifier.save(out, { dtype });
 			await classifier.dispose();
 		}
 		const vocabulary = join(folder, 'vocabulary');
@@ -82,8 +93,12 @@ describe.each([
 		expect(theirs.labels).toEqual(labels);
 	});
 
+	it('opens in the dtype it was saved in', () => {
+		expect(theirs.dtype).toBe({ fp32: 'torch.float32', bf16: 'torch.bfloat16' }[dtype]);
+	});
+
 	it('gives the same logits there', async () => {
-		const classifier = await Classifier.load(out);
+		const classifier = await Classifier.load(out, { dtype: 'fp32' }); // as theirs
 		const predictions = await classifier.predict(texts);
 		await classifier.dispose();
 		const gaps = predictions.map(({ scores }, row) =>

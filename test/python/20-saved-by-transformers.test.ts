@@ -38,7 +38,7 @@ describe('a classifier that Transformers saved as', () => {
 	it.each(Object.entries(forms))('%s opens here with the same logits', async (form, expected) => {
 		const { files = [], logits = [] } = theirs[form] ?? {};
 		expect(files.filter((file) => expected.test(file))).toHaveLength(1);
-		const classifier = await Classifier.load(join(out, form));
+		const classifier = await Classifier.load(join(out, form), { dtype: 'fp32' }); // as theirs
 		const predictions = await classifier.predict(texts);
 		await classifier.dispose();
 		const gaps = predictions.map(({ scores }, row) =>

@@ -1,4 +1,4 @@
-"""A folder as Transformers opens it: { folder, texts, maxLength, strings, vocabulary } to { problems, logits, ids, vocabularyIds }.
+"""A folder as Transformers opens it: { folder, texts, maxLength, strings, vocabulary } to { problems, labels, dtype, logits, ids, vocabularyIds }.
 
 `problems`: what loading the weights had to say. `texts` are classified, `strings` tokenized: once by the folder's tokenizer, once by
 what DistilBertTokenizer makes of `vocabulary`, a folder that holds vocab.txt alone.
@@ -21,6 +21,7 @@ with torch.no_grad():
 print(json.dumps({
     "problems": {name: sorted(map(str, found)) for name, found in report.items() if found},
     "labels": [model.config.id2label[index] for index in range(model.config.num_labels)],
+    "dtype": str(AutoModelForSequenceClassification.from_pretrained(given["folder"]).dtype),
     "logits": logits,
     "ids": tokenizer(given["strings"], **limit)["input_ids"],
     "vocabularyIds": DistilBertTokenizer.from_pretrained(given["vocabulary"])(given["strings"], **limit)["input_ids"],
