@@ -15,6 +15,7 @@ namespace distiltune::kernels {
 
 // Columns of a task: a whole number of panels in every instruction set, so that only the last group is
 // padded. Packed to this depth (196 KiB) they stay in the second-level cache beside the rows that pass by.
+// Packed layers in the cache lie so: with these two goes up packed_version (model/packed.cpp).
 constexpr int64_t group_columns = 64;
 constexpr int64_t depth_limit = 768;
 // Rows of a task. What is packed for a task serves all its rows, so few tasks are best, but at least some for
