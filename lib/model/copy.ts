@@ -27,9 +27,9 @@ export async function weightFiles(weights: string): Promise<WeightFiles> {
 
 /**
  * Writes the model to `target` as writeFolderAtomically does; where that is its own folder, only config.json and what `write` makes.
- * `write`: puts other weights in place of those, one file. `dtype`: of the weights that are then there. Returns the files the model now comes from. Throws what
- * writeFolderAtomically and `write` throw, OUTPUT_NOT_WRITABLE where the folder holds weights that these would not replace, and ModelError
- * MODEL_CHANGED where these are not what was opened.
+ * `dtype`: what the weights there are then stored in. `write`: puts other weights in place of those, one file. Returns the files the model
+ * now comes from. Throws what writeFolderAtomically and `write` throw, OUTPUT_NOT_WRITABLE where the folder holds weights that these would
+ * not replace, and ModelError MODEL_CHANGED where these are not what was opened.
  */
 export async function saveCopy(
 	target: string,

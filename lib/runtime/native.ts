@@ -113,7 +113,8 @@ export interface PredictorOptions {
 }
 
 /**
- * What the matrices of the layers and the word table are kept and multiplied in. bf16: they and the activations rounded to bfloat16, sums in fp32. int8: weights of the layers as 8-bit numbers with a scale for each output, activations of 7 bits with a scale and a zero for each token.
+ * What the matrices of the layers and the word table are kept and multiplied in. bf16: they and the activations are rounded to bfloat16, sums are
+ * fp32. int8: 8-bit numbers with a scale for each output (of the table: each word), activations of 7 bits with a scale and a zero for each token.
  */
 export type Dtype = (typeof dtypes)[number];
 export const dtypes = ['fp32', 'bf16', 'int8'] as const;
