@@ -17,6 +17,10 @@ using Value = typename Kind::Value;
 constexpr int64_t panel_columns = tile_vectors * width;
 constexpr int64_t tile_rows = 6;
 
+// A left operand of so many values (256 KiB) stays in the second-level cache while panel after panel passes
+// by. Of a larger one each strip of rows meets all panels while it is in the first-level cache.
+constexpr int64_t near_values = 1 << 16;
+
 // Rows of a matrix lie pages apart, where the machine's own prefetch does not follow: packing asks for them
 // ahead.
 constexpr int64_t rows_ahead = 16;
@@ -114,16 +118,22 @@ void multiply(const Value<Kind>* a, int64_t a_row, int64_t a_column, const Value
   const int64_t strips = (rows + tile_rows - 1) / tile_rows,
                 panels = (columns + panel_columns - 1) / panel_columns;
   Lines lines(ahead, strips * panels);
-  for (int64_t r = 0; r < rows;) {
-    const int64_t left = rows - r;
-    const int64_t height = left <= tile_rows ? left : left < 2 * tile_rows ? (left + 1) / 2 : tile_rows;
-    for (int64_t j = 0; j < columns; j += panel_columns) {
+  const auto strip = [&](int64_t r, int64_t height, int64_t first_column, int64_t end_column) {
+    for (int64_t j = first_column; j < end_column; j += panel_columns) {
       const int64_t panel = smaller(panel_columns, columns - j), vectors = (panel + width - 1) / width;
       tile_of<Kind>(height, vectors)(a + r * a_row, a_row, a_column, packed + j * depth, c + r * c_stride + j,
                                      c_stride, depth, panel - (vectors - 1) * width, how == Store::accumulate,
                                      bias ? bias + j : nullptr, lines);
     }
-    r += height;
+  };
+  const int64_t together = rows * depth <= near_values ? panel_columns : columns;
+  for (int64_t j = 0; j < columns; j += together) {
+    for (int64_t r = 0; r < rows;) {
+      const int64_t left = rows - r;
+      const int64_t height = left <= tile_rows ? left : left < 2 * tile_rows ? (left + 1) / 2 : tile_rows;
+      strip(r, height, j, smaller(columns, j + together));
+      r += height;
+    }
   }
 }
 
