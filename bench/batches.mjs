@@ -33,8 +33,16 @@ export function batchesOf({ lengths }, { epoch = 0, groupByLength = false } = {}
 	return Array.from({ length: count }, (_, index) => [...order.subarray(index * batchSize, (index + 1) * batchSize)]);
 }
 
-/** `count` of the batches, as far from one another as they can be. */
-export const spread = (batches, count) => Array.from({ length: count }, (_, index) => batches[Math.floor(((index + 0.5) * batches.length) / count)]);
+/**
+ * `count` of the batches, from small to large ones as they are in the epoch, in no order of size. Taken at equal distances, batches grouped by
+ * length came from the same place of each of the groups that grouping sorts.
+ */
+export function spread(batches, count, { lengths }) {
+	const tokens = (batch) => batch.reduce((sum, row) => sum + lengths[row], 0);
+	const sorted = [...batches].sort((a, b) => tokens(a) - tokens(b));
+	const chosen = Array.from({ length: count }, (_, index) => sorted[Math.floor(((index + 0.5) * sorted.length) / count)]);
+	return [...new Generator(BigInt(seed)).permutation(count)].map((place) => chosen[place]);
+}
 
 /** Writes a CSV from which training in seed-42 order draws `batches`, of row numbers of `rows`, one after another. */
 export function writeBatches(path, { texts, labels }, batches) {

@@ -25,7 +25,7 @@ const versions = folders.map((libtorch) => resolveLibtorch({ libtorch }).version
 
 const model = await modelFolder(values.model);
 const rows = await posts(model);
-const batches = spread(batchesOf(rows), warmUp + rounds);
+const batches = spread(batchesOf(rows), warmUp + rounds, rows);
 const folder = mkdtempSync(join(tmpdir(), 'distiltune-bench-'));
 const train = join(folder, 'train.csv');
 const options = join(folder, 'options.json');

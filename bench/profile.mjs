@@ -25,7 +25,7 @@ const warmUp = 2;
 const model = await modelFolder(values.model);
 const shape = shapeOf(model);
 const rows = await posts(model);
-const drawn = spread(batchesOf(rows, { groupByLength: values.grouped }), warmUp + Number(values.steps));
+const drawn = spread(batchesOf(rows, { groupByLength: values.grouped }), warmUp + Number(values.steps), rows);
 
 async function writeIds(path) {
 	const tokenizer = await Tokenizer.load(model);

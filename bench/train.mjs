@@ -29,8 +29,8 @@ const train = join(folder, 'train.csv');
 const rows = await posts(model);
 const random = batchesOf(rows);
 const orders = [
-	{ name: 'random', batches: spread(random, rounds) },
-	{ name: 'grouped by length', batches: spread(batchesOf(rows, { groupByLength: true }), rounds) },
+	{ name: 'random', batches: spread(random, rounds, rows) },
+	{ name: 'grouped by length', batches: spread(batchesOf(rows, { groupByLength: true }), rounds, rows) },
 ];
 const batches = [...random.slice(0, warmUp), ...Array.from({ length: rounds }, (_, round) => orders.map((order) => order.batches[round])).flat()];
 // One more, so that the run has not ended by itself when its last turn is asked for.
