@@ -17,6 +17,7 @@ const percent = (share) => `${(100 * share).toFixed(0)}%`;
 const megabytes = (bytes) => (bytes / 1e6).toFixed(0);
 const [trained, profiled, steady] = ['train', 'profile', 'steady'].map(ofModels);
 const tokenized = read('tokenize', 'tokenize');
+const libtorch = read('libtorch', 'libtorch');
 
 function training({ model, results, memory }) {
 	const head = [
@@ -87,8 +88,13 @@ function tokenizing({ texts, megabytes: size, tokens, rounds, megabytesPerSecond
 	return `${told}\n\n${table([['', 'MB/s', 'distiltune faster by'], ...rows])}`;
 }
 
+function versions({ model, rounds, results, ratio, medianRatio }) {
+	const [ours, other] = results.map(({ version }) => version);
+	return `${model}, ${rounds} steps over each in turns: libtorch ${other} takes ${ratio.toFixed(2)} of the time of ${ours}, median ${medianRatio.toFixed(2)}.`;
+}
+
 function machines() {
-	const all = [...trained, ...profiled, ...steady, tokenized];
+	const all = [...trained, ...profiled, ...steady, tokenized, libtorch];
 	const names = new Set(all.map(({ machine: { cpu, cores, node } }) => `${cores} cores of ${cpu}, Node ${node}`));
 	const loads = all.map(({ machine }) => machine.loadAverage);
 	const { torch, transformers, threads } = trained[0].versions;
@@ -107,6 +113,7 @@ const fields = {
 		: 'This processor does not multiply bf16 itself, so there are no rows of bf16.',
 	ceilings: trained.map(({ model, ceilings }) => `Meanwhile, ${model}: ${ceilingsTold(ceilings)}.`).join('\n'),
 	profile: profiled.map(profile).join('\n\n'),
+	libtorch: versions(libtorch),
 	steady: table([behaviourHead, ...steady.map(behaviour)]),
 	tokenize: tokenizing(tokenized),
 	machine: machines(),
