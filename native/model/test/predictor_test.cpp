@@ -61,37 +61,36 @@ CASE("a row has the same bits alone and in any company, for any number of thread
   }
 }
 
-CASE("bf16 gives nearly the logits of fp32") {
-  const Shape shape{50, 40, 3, 4, 48, 96, 3, model::Activation::gelu};
-  TemporaryFolder folder;
-  write_worked_model(folder / "model.safetensors", shape);
-  std::vector<int32_t> ids;
-  for (int32_t i = 0; i < 37; ++i) ids.push_back(11 * i % 50);
-  model::Predictor exact = open(folder / "model.safetensors", shape, 1),
-                   rounded = open(folder / "model.safetensors", shape, 1, model::Dtype::bf16);
-  const std::vector<float> want = logits(exact, ids, {0, 5, 37}), got = logits(rounded, ids, {0, 5, 37});
-  double largest = 0;
-  for (const float each : want) largest = std::fmax(largest, std::fabs(each));
-  CHECK(got != want);
-  // Operands are off by a 2^-8th of themselves at most, a product by a 2^-7th. In a sum these errors have all
-  // signs and mostly cancel, and so do those of 13 products one after another: measured .0014.
-  for (size_t i = 0; i < want.size(); ++i) CHECK_NEAR(got[i], want[i], 0x1p-7 * largest);
-}
+namespace {
 
-CASE("int8 gives nearly the logits of fp32") {
+/** Checks that a dtype gives other logits than fp32, but none further from them than this share of the
+ * largest. */
+void check_nearly(model::Dtype dtype, double share) {
   const Shape shape{50, 40, 3, 4, 48, 96, 3, model::Activation::gelu};
   TemporaryFolder folder;
   write_worked_model(folder / "model.safetensors", shape);
   std::vector<int32_t> ids;
   for (int32_t i = 0; i < 37; ++i) ids.push_back(11 * i % 50);
   model::Predictor exact = open(folder / "model.safetensors", shape, 1),
-                   coarse = open(folder / "model.safetensors", shape, 1, model::Dtype::int8);
+                   coarse = open(folder / "model.safetensors", shape, 1, dtype);
   const std::vector<float> want = logits(exact, ids, {0, 5, 37}), got = logits(coarse, ids, {0, 5, 37});
   double largest = 0;
   for (const float each : want) largest = std::fmax(largest, std::fabs(each));
   CHECK(got != want);
+  for (size_t i = 0; i < want.size(); ++i) CHECK_NEAR(got[i], want[i], share * largest);
+}
+
+}  // namespace
+
+CASE("bf16 gives nearly the logits of fp32") {
+  // Operands are off by a 2^-8th of themselves at most, a product by a 2^-7th. In a sum these errors have all
+  // signs and mostly cancel, and so do those of 13 products one after another: measured .0014.
+  check_nearly(model::Dtype::bf16, 0x1p-7);
+}
+
+CASE("int8 gives nearly the logits of fp32") {
   // Steps of a 127th at each of 13 products, summing as a walk: 127 / sqrt(13) of them make 3 percent.
-  for (size_t i = 0; i < want.size(); ++i) CHECK_NEAR(got[i], want[i], 0.06 * largest);
+  check_nearly(model::Dtype::int8, 0.06);
 }
 
 CASE("logits are the head over the features, under whatever head is given") {
