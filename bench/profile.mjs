@@ -1,5 +1,5 @@
 // Where the time of our training step goes, in milliseconds a step by operation; batches of real posts from all over the epoch of seed 42.
-//   npm run bench -- profile [--model distilbert-base|minilm-l6] [--steps 12] [--threads 0] [--grouped]
+//   npm run bench -- profile [--model distilbert-base|minilm-l6] [--steps 12] [--threads 0] [--dtype fp32|bf16] [--grouped]
 // With --threads 1 by the thread's own time, which others on the machine disturb less.
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -18,6 +18,7 @@ const { values } = parseArgs({
 		model: { type: 'string', default: 'distilbert-base' },
 		steps: { type: 'string', default: '12' },
 		threads: { type: 'string', default: '0' },
+		dtype: { type: 'string', default: 'fp32' },
 		grouped: { type: 'boolean', default: false },
 	},
 });
@@ -51,7 +52,7 @@ try {
 	const ids = join(folder, 'ids.txt');
 	await writeIds(ids);
 	await ceilings.measure();
-	const told = execFileSync(program, [ids, shape.dim, shape.hidden, values.threads].map(String), { encoding: 'utf8', maxBuffer: 1 << 26 });
+	const told = execFileSync(program, [ids, shape.dim, shape.hidden, values.threads, values.dtype].map(String), { encoding: 'utf8', maxBuffer: 1 << 26 });
 	await ceilings.measure();
 	lines = told
 		.trim()
@@ -75,15 +76,15 @@ const work = drawn.slice(warmUp).map((batch) =>
 	),
 );
 const shares = measured.map((step, index) => work[index] / step.seconds / 1e9);
-const peak = median(ceilings.rounds.map(({ fp32 }) => fp32));
+const peak = median(ceilings.rounds.map((round) => round[values.dtype]));
 const { cpu, cores } = machine();
 console.log(
-	`${values.model}, batch 8, ${values.grouped ? 'grouped by length' : 'seed-42 order'}, mean of ${measured.length} steps, ${mean(measured.map(({ tokens }) => tokens)).toFixed(0)} tokens a step, ${cpu} x ${cores}, load ${machine().loadAverage.toFixed(1)}`,
+	`${values.model}, ${values.dtype}, batch 8, ${values.grouped ? 'grouped by length' : 'seed-42 order'}, mean of ${measured.length} steps, ${mean(measured.map(({ tokens }) => tokens)).toFixed(0)} tokens a step, ${cpu} x ${cores}, load ${machine().loadAverage.toFixed(1)}`,
 );
-console.log(`${ceilings.told}; real work at ${median(shares).toFixed(0)} GFLOP/s, ${((100 * median(shares)) / peak).toFixed(0)}% of the fp32 peak`);
+console.log(`${ceilings.told}; real work at ${median(shares).toFixed(0)} GFLOP/s, ${((100 * median(shares)) / peak).toFixed(0)}% of the ${values.dtype} peak`);
 const row = (name, value) => [name, (1000 * value).toFixed(1), `${((100 * value) / seconds).toFixed(1)}%`];
 console.log(table([['operation', 'ms a step', 'share'], ...Object.entries(each).map(([name, value]) => row(name, value)), row('the step', seconds)]));
-keep(`profile-${values.model}${values.grouped ? '-grouped' : ''}`, {
+keep(`profile-${values.model}${values.dtype === 'bf16' ? '-bf16' : ''}${values.grouped ? '-grouped' : ''}`, {
 	model: values.model,
 	threads: ceilings.rounds[0].threads,
 	seconds,

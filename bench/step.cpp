@@ -1,5 +1,5 @@
 // Where the time of a training step goes, operation by operation: one line of JSON a step, { seconds, tokens, of: { operation: seconds } }.
-//   bench_step BATCHES DIM HIDDEN [threads]
+//   bench_step BATCHES DIM HIDDEN [threads [fp32|bf16]]
 // BATCHES holds a row a line, its label and its ids; an empty line ends a batch. Weights are random, the optimizer as by default.
 #include <cstdio>
 #include <cstdlib>
@@ -70,7 +70,8 @@ int main(int arguments, char** argument) {
   shape.labels = 2;
   shape.activation = Activation::gelu;
   kernels::ThreadPool pool(arguments > 4 ? std::atoi(argument[4]) : 0);
-  const auto ops = make_cpu_ops(pool);
+  const bool bf16 = arguments > 5 && std::string(argument[5]) == "bf16";
+  const auto ops = make_cpu_ops(pool, bf16 ? Precision::bf16 : Precision::fp32);
   bench::TimedOps timed(*ops, pool);
   Training training(timed, shape, {0.1f, 0.1f, 0.2f}, LossOptions{},
                     {kernels::AdamWFlavor::torch, 0.9, 0.999, 1e-8, 0, 1}, 42);

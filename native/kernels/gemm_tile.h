@@ -1,6 +1,6 @@
 #pragma once
+#include "compiler.h"
 #include "inner.h"
-#include "noinline.h"
 
 // Products of packed operands, whatever they are packed to. Included after vector_avx2.h, vector_avx512.h or
 // vector_neon.h.
@@ -45,13 +45,17 @@ DISTILTUNE_NOINLINE void tile(const Value<Kind>* a, int64_t a_row, int64_t a_col
                               const float* bias, Lines& lines) {
   Vec total[rows][vectors];
   const Mask mask = first(last);
+  DISTILTUNE_UNROLL
   for (int v = 0; v < vectors; ++v) {
     Vec start = zero();
     if (bias) start = v == vectors - 1 ? load(bias + v * width, mask) : load(bias + v * width);
+    DISTILTUNE_UNROLL
     for (int r = 0; r < rows; ++r) total[r][v] = start;
   }
   if (accumulate) {
+    DISTILTUNE_UNROLL
     for (int r = 0; r < rows; ++r) {
+      DISTILTUNE_UNROLL
       for (int v = 0; v < vectors; ++v) prefetch(c + r * c_stride + v * width);
     }
   }
@@ -64,17 +68,22 @@ DISTILTUNE_NOINLINE void tile(const Value<Kind>* a, int64_t a_row, int64_t a_col
     }
     for (; p < end; ++p) {
       Vec right[vectors];
+      DISTILTUNE_UNROLL
       for (int v = 0; v < vectors; ++v) right[v] = Kind::load(b + v * width);
+      DISTILTUNE_UNROLL
       for (int r = 0; r < rows; ++r) {
         const Vec left = Kind::set(a[r * a_row]);
+        DISTILTUNE_UNROLL
         for (int v = 0; v < vectors; ++v) total[r][v] = Kind::add_product(left, right[v], total[r][v]);
       }
       a += a_column;
       b += vectors * width;
     }
   }
+  DISTILTUNE_UNROLL
   for (int r = 0; r < rows; ++r) {
     float* out = c + r * c_stride;
+    DISTILTUNE_UNROLL
     for (int v = 0; v < vectors - 1; ++v) {
       if (accumulate) total[r][v] = add(load(out + v * width), total[r][v]);
       store(out + v * width, total[r][v]);

@@ -1,7 +1,7 @@
 #include <algorithm>
 
+#include "compiler.h"
 #include "int8_ymm.h"
-#include "noinline.h"
 #include "scratch.h"
 
 namespace distiltune::kernels {

@@ -2,8 +2,8 @@
 //
 #include <cstring>
 
+#include "compiler.h"
 #include "inner_int8.h"
-#include "noinline.h"
 
 namespace distiltune::kernels {
 namespace {
@@ -30,17 +30,28 @@ DISTILTUNE_NOINLINE void tile(const uint8_t* a, int64_t a_stride, const int8_t* 
                               const Int8Scales& scales, int64_t row, int64_t column, float* y,
                               int64_t y_stride, int64_t columns) {
   __m512i total[rows][4];
+  DISTILTUNE_UNROLL
   for (int r = 0; r < rows; ++r) {
+    DISTILTUNE_UNROLL
     for (int v = 0; v < 4; ++v) total[r][v] = _mm512_setzero_si512();
   }
   const int8_t* w = packed;
   for (int64_t p = 0; p < depth; p += 4, w += 256) {
     __m512i right[4];
+    DISTILTUNE_UNROLL
     for (int v = 0; v < 4; ++v) right[v] = _mm512_loadu_si512(w + 64 * v);
+    DISTILTUNE_UNROLL
     for (int r = 0; r < rows; ++r) {
       const __m512i left = four_bytes(a + r * a_stride + p);
+      DISTILTUNE_UNROLL
       for (int v = 0; v < 4; ++v) total[r][v] = _mm512_dpbusd_epi32(total[r][v], left, right[v]);
     }
+  }
+  __m512i sums[rows][4];  // in memory: a loop that is not unrolled may walk it
+  DISTILTUNE_UNROLL
+  for (int r = 0; r < rows; ++r) {
+    DISTILTUNE_UNROLL
+    for (int v = 0; v < 4; ++v) sums[r][v] = total[r][v];
   }
   for (int r = 0; r < rows; ++r) {
     const __m512i zero = _mm512_set1_epi32(scales.zeros[row + r]);
@@ -49,7 +60,7 @@ DISTILTUNE_NOINLINE void tile(const uint8_t* a, int64_t a_stride, const int8_t* 
       const int64_t left = columns - 16 * v;
       const auto mask = static_cast<__mmask16>(left >= 16 ? 0xffff : (1u << left) - 1);
       _mm512_mask_storeu_ps(y + r * y_stride + 16 * v, mask,
-                            scaled(total[r][v], zero, row_scale, scales, column + 16 * v));
+                            scaled(sums[r][v], zero, row_scale, scales, column + 16 * v));
     }
   }
 }
