@@ -1,6 +1,6 @@
 // What training in bf16 costs in accuracy: minilm-l6 on the posts of examples/depression, in both dtypes from each seed. Figures of learning, not
 // of speed: without native bf16 the products go by way of fp32, with the same sums.
-//   npm run bench -- dtype [--steps 300] [--seeds 42,43,44] [--eval-rows 2000]       --steps -1: all three epochs
+//   npm run bench -- dtype [--steps 300] [--seeds 42,43,44] [--eval-rows 2000]       --steps=-1: all three epochs
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

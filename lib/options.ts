@@ -121,7 +121,7 @@ export interface TrainerConfig {
 	readonly computeMetrics?: ComputeMetrics;
 	/** What a loss or gradient norm that is no number brings: the end of the run, or a warning and an update left out, of which ten in a row end it too. @default 'stop' */
 	readonly onNonFinite?: 'stop' | 'skip';
-	/** What the linear layers multiply in: 'bf16' rounds both operands to bfloat16 and keeps weights, sums and all else in fp32; 'auto' is bf16 where the CPU multiplies it natively (AVX-512 BF16), else fp32. A resumed run keeps what it had. @default 'auto' */
+	/** What linear layers and attention multiply in: 'bf16' rounds both operands to bfloat16 and keeps weights, sums and all else in fp32; 'auto' is bf16 where the CPU multiplies it natively (AVX-512 BF16), else fp32. A resumed run keeps what it had. @default 'auto' */
 	readonly dtype?: DtypeChoice;
 	/** Threads for arithmetic; 0 for one per physical core. @default 0 */
 	readonly threads?: number;
@@ -219,7 +219,7 @@ export const optionTable: { readonly [Name in keyof Required<TrainerConfig>]: Op
 	callbacks: { kind: 'callbacks', help: 'called with each event' },
 	computeMetrics: { kind: 'function', help: 'gives metrics of your own' },
 	onNonFinite: { kind: 'choice', default: 'stop', choices: ['stop', 'skip'], help: 'what a loss that is no number brings' },
-	dtype: { kind: 'choice', default: 'auto', choices: dtypeChoices, help: 'what the linear layers multiply in; auto for bf16 where the CPU has it' },
+	dtype: { kind: 'choice', default: 'auto', choices: dtypeChoices, help: 'what linear layers and attention multiply in; auto for bf16 where the CPU has it' },
 	threads: { kind: 'integer', default: 0, min: 0, max: 1024, help: 'threads for arithmetic; 0 for one per physical core' },
 };
 

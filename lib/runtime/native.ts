@@ -232,7 +232,7 @@ export interface LossOptions {
 	readonly focalGamma?: number;
 }
 
-/** bf16: operands of the linear layers' products are rounded to bfloat16, weights and gradients too; all else is fp32, sums included. */
+/** bf16: operands of the products of linear layers and of attention are rounded to bfloat16, weights and gradients too; all else is fp32, sums included. */
 export type TrainingDtype = (typeof trainingDtypes)[number];
 export const trainingDtypes = ['fp32', 'bf16'] as const;
 

@@ -11,7 +11,9 @@ namespace distiltune::kernels {
  * comes from memory meanwhile. Changes no result. */
 struct Ahead {
   const void* from = nullptr;
-  int64_t bytes = 0;
+  int64_t bytes = 0;  // of a row
+  int64_t rows = 1;
+  int64_t stride = 0;  // bytes between rows
 };
 
 /** The cache lines of what lies ahead, dealt out evenly over the turns of a product's loops. Small and
@@ -21,7 +23,10 @@ class Lines {
  public:
   Lines(Ahead ahead, int64_t turns)
       : next_(static_cast<const char*>(ahead.from)),
-        each_((ahead.bytes + turns * line_bytes - 1) / (turns * line_bytes)) {}
+        end_(next_ + ahead.bytes),
+        bytes_(ahead.bytes),
+        stride_(ahead.stride),
+        each_((ahead.rows * ahead.bytes + turns * line_bytes - 1) / (turns * line_bytes)) {}
 
   /** Of a turn. */
   int64_t each() const { return each_; }
@@ -33,6 +38,10 @@ class Lines {
     _mm_prefetch(next_, _MM_HINT_T1);
 #endif
     next_ += line_bytes;
+    if (next_ >= end_) {
+      end_ += stride_;
+      next_ = end_ - bytes_;
+    }
   }
   void fetch_turn() {
     for (int64_t line = 0; line < each_; ++line) fetch();
@@ -40,7 +49,8 @@ class Lines {
 
  private:
   static constexpr int64_t line_bytes = 64;
-  const char* next_;
+  const char *next_, *end_;
+  int64_t bytes_, stride_;
   int64_t each_;
 };
 }  // namespace

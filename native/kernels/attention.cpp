@@ -5,6 +5,7 @@
 #include <numeric>
 #include <vector>
 
+#include "attention_products.h"
 #include "inner.h"
 #include "philox.h"
 #include "scratch.h"
@@ -62,25 +63,22 @@ float dot(const float* a, const float* b, int64_t n) {
   return ((lanes[0] + lanes[4]) + (lanes[1] + lanes[5])) + ((lanes[2] + lanes[6]) + (lanes[3] + lanes[7]));
 }
 
-}  // namespace
-
-void attention(ThreadPool& pool, const AttentionShape& shape, const float* q, int64_t q_stride,
-               const float* k, const float* v, int64_t kv_stride, const Dropout& dropout, float* out,
-               float* lse) {
+template <typename Loops>
+void attention(const Products<Loops>& products, ThreadPool& pool, const AttentionShape& shape, const float* q,
+               int64_t q_stride, const float* k, const float* v, int64_t kv_stride, const Dropout& dropout,
+               float* out, float* lse) {
   const Inner& loops = inner();
   const int64_t depth = shape.head_dim, dim = shape.heads * depth;
   const float scale = 1 / std::sqrt(static_cast<float>(depth));
   for_each_head(pool, shape, [&](const Head& head) {
     const int64_t keys = head.keys, padded = head.padded, first = head.first_token * kv_stride + head.column;
-    float* key_columns = scratch(Scratch::keys, padded * depth);
-    float* value_rows = scratch(Scratch::values, keys * up(depth));
+    const auto* key_columns = products.right_of_transpose(Scratch::keys, k + first, kv_stride, depth, keys);
+    const auto* value_rows = products.right(Scratch::values, v + first, kv_stride, keys, depth);
     float* scores = scratch(Scratch::scores, block_queries * padded);
-    loops.pack_transposed(k + first, kv_stride, depth, keys, key_columns);
-    loops.pack(v + first, kv_stride, keys, depth, value_rows);
     for (int64_t begin = 0; begin < head.queries; begin += block_queries) {
       const int64_t queries = std::min(block_queries, head.queries - begin);
-      loops.multiply(q + (head.first_query + begin) * q_stride + head.column, q_stride, 1, key_columns,
-                     scores, padded, queries, keys, depth, Store::overwrite, nullptr, {});
+      products.multiply(q + (head.first_query + begin) * q_stride + head.column, q_stride, key_columns,
+                        scores, padded, queries, keys, depth);
       const DropoutDraws draws = draw(dropout, head.element + begin * keys, queries * keys);
       float inverse[block_queries];
       for (int64_t i = 0; i < queries; ++i) {
@@ -92,8 +90,7 @@ void attention(ThreadPool& pool, const AttentionShape& shape, const float* q, in
         if (lse) lse[head.lse + begin + i] = max + std::log(sum);
       }
       float* rows = out + (head.first_query + begin) * dim + head.column;
-      loops.multiply(scores, padded, 1, value_rows, rows, dim, queries, depth, keys, Store::overwrite,
-                     nullptr, {});
+      products.multiply(scores, padded, value_rows, rows, dim, queries, depth, keys);
       for (int64_t i = 0; i < queries; ++i) {
         for (int64_t c = 0; c < depth; ++c) rows[i * dim + c] *= inverse[i];
       }
@@ -101,52 +98,75 @@ void attention(ThreadPool& pool, const AttentionShape& shape, const float* q, in
   });
 }
 
-void attention_backward(ThreadPool& pool, const AttentionShape& shape, const float* q, int64_t q_stride,
-                        const float* k, const float* v, int64_t kv_stride, const Dropout& dropout,
-                        const float* out, const float* lse, const float* dout, float* dq, float* dk,
-                        float* dv) {
+template <typename Loops>
+void attention_backward(const Products<Loops>& products, ThreadPool& pool, const AttentionShape& shape,
+                        const float* q, int64_t q_stride, const float* k, const float* v, int64_t kv_stride,
+                        const Dropout& dropout, const float* out, const float* lse, const float* dout,
+                        float* dq, float* dk, float* dv) {
   const Inner& loops = inner();
   const int64_t depth = shape.head_dim, dim = shape.heads * depth;
   const float scale = 1 / std::sqrt(static_cast<float>(depth));
   for_each_head(pool, shape, [&](const Head& head) {
     const int64_t keys = head.keys, padded = head.padded, first = head.first_token * kv_stride + head.column;
-    float* key_columns = scratch(Scratch::keys, padded * depth);
-    float* value_columns = scratch(Scratch::values, padded * depth);
-    float* key_rows = scratch(Scratch::key_rows, keys * up(depth));
-    float* query_rows = scratch(Scratch::query_rows, block_queries * up(depth));
-    float* dout_rows = scratch(Scratch::dout_rows, block_queries * up(depth));
+    const auto* key_columns = products.right_of_transpose(Scratch::keys, k + first, kv_stride, depth, keys);
+    const auto* value_columns =
+        products.right_of_transpose(Scratch::values, v + first, kv_stride, depth, keys);
+    const auto* key_rows = products.right(Scratch::key_rows, k + first, kv_stride, keys, depth);
     float* p = scratch(Scratch::scores, block_queries * padded);
     float* ds = scratch(Scratch::gradients, block_queries * padded);
-    loops.pack_transposed(k + first, kv_stride, depth, keys, key_columns);
-    loops.pack_transposed(v + first, kv_stride, depth, keys, value_columns);
-    loops.pack(k + first, kv_stride, keys, depth, key_rows);
     for (int64_t begin = 0; begin < head.queries; begin += block_queries) {
       const int64_t queries = std::min(block_queries, head.queries - begin), query = head.first_query + begin;
       const float* q_block = q + query * q_stride + head.column;
       const float* dout_block = dout + query * dim + head.column;
       const float* out_block = out + query * dim + head.column;
-      loops.multiply(q_block, q_stride, 1, key_columns, p, padded, queries, keys, depth, Store::overwrite,
-                     nullptr, {});
-      loops.multiply(dout_block, dim, 1, value_columns, ds, padded, queries, keys, depth, Store::overwrite,
-                     nullptr, {});
+      products.multiply(q_block, q_stride, key_columns, p, padded, queries, keys, depth);
+      products.multiply(dout_block, dim, value_columns, ds, padded, queries, keys, depth);
       const DropoutDraws draws = draw(dropout, head.element + begin * keys, queries * keys);
       for (int64_t i = 0; i < queries; ++i) {
         const float delta = dot(dout_block + i * dim, out_block + i * dim, depth);
         loops.attention_gradient(p + i * padded, ds + i * padded, draws + i * keys, keys, padded, scale,
                                  lse[head.lse + begin + i], delta);
       }
-      loops.multiply(ds, padded, 1, key_rows, dq + query * q_stride + head.column, q_stride, queries, depth,
-                     keys, Store::overwrite, nullptr, {});
+      products.multiply(ds, padded, key_rows, dq + query * q_stride + head.column, q_stride, queries, depth,
+                        keys);
       // Keys and values gather from every block of queries, in order.
       const Store store = begin == 0 ? Store::overwrite : Store::accumulate;
-      loops.pack(q_block, q_stride, queries, depth, query_rows);
-      loops.multiply(ds, 1, padded, query_rows, dk + first, kv_stride, keys, depth, queries, store, nullptr,
-                     {});
-      loops.pack(dout_block, dim, queries, depth, dout_rows);
-      loops.multiply(p, 1, padded, dout_rows, dv + first, kv_stride, keys, depth, queries, store, nullptr,
-                     {});
+      const auto* query_rows = products.right(Scratch::query_rows, q_block, q_stride, queries, depth);
+      products.multiply_transpose(ds, padded, query_rows, dk + first, kv_stride, keys, depth, queries, store);
+      const auto* dout_rows = products.right(Scratch::dout_rows, dout_block, dim, queries, depth);
+      products.multiply_transpose(p, padded, dout_rows, dv + first, kv_stride, keys, depth, queries, store);
     }
   });
+}
+
+}  // namespace
+
+void attention(ThreadPool& pool, const AttentionShape& shape, const float* q, int64_t q_stride,
+               const float* k, const float* v, int64_t kv_stride, const Dropout& dropout, float* out,
+               float* lse) {
+  attention(Products(inner()), pool, shape, q, q_stride, k, v, kv_stride, dropout, out, lse);
+}
+
+void attention_bf16(ThreadPool& pool, const AttentionShape& shape, const float* q, int64_t q_stride,
+                    const float* k, const float* v, int64_t kv_stride, const Dropout& dropout, float* out,
+                    float* lse) {
+  attention(Products(inner_bf16()), pool, shape, q, q_stride, k, v, kv_stride, dropout, out, lse);
+}
+
+void attention_backward(ThreadPool& pool, const AttentionShape& shape, const float* q, int64_t q_stride,
+                        const float* k, const float* v, int64_t kv_stride, const Dropout& dropout,
+                        const float* out, const float* lse, const float* dout, float* dq, float* dk,
+                        float* dv) {
+  attention_backward(Products(inner()), pool, shape, q, q_stride, k, v, kv_stride, dropout, out, lse, dout,
+                     dq, dk, dv);
+}
+
+void attention_backward_bf16(ThreadPool& pool, const AttentionShape& shape, const float* q, int64_t q_stride,
+                             const float* k, const float* v, int64_t kv_stride, const Dropout& dropout,
+                             const float* out, const float* lse, const float* dout, float* dq, float* dk,
+                             float* dv) {
+  attention_backward(Products(inner_bf16()), pool, shape, q, q_stride, k, v, kv_stride, dropout, out, lse,
+                     dout, dq, dk, dv);
 }
 
 }  // namespace distiltune::kernels

@@ -34,4 +34,15 @@ void attention_backward(ThreadPool& pool, const AttentionShape& shape, const flo
                         const float* out, const float* lse, const float* dout, float* dq, float* dk,
                         float* dv);
 
+// The same with both operands of every product rounded to bfloat16 (inner_bf16.h); softmax, its gradient and
+// all sums are of floats.
+
+void attention_bf16(ThreadPool& pool, const AttentionShape& shape, const float* q, int64_t q_stride,
+                    const float* k, const float* v, int64_t kv_stride, const Dropout& dropout, float* out,
+                    float* lse);
+void attention_backward_bf16(ThreadPool& pool, const AttentionShape& shape, const float* q, int64_t q_stride,
+                             const float* k, const float* v, int64_t kv_stride, const Dropout& dropout,
+                             const float* out, const float* lse, const float* dout, float* dq, float* dk,
+                             float* dv);
+
 }  // namespace distiltune::kernels

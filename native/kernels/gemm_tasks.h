@@ -33,13 +33,6 @@ constexpr int64_t tokens_limit = 640;
 // Of the next task's columns, the inner loops asking for the rest themselves: the narrowest panel there is.
 constexpr int64_t columns_ahead = 16;
 
-/** scratch() for an operand. */
-template <typename Value>
-Value* scratch_of(Scratch use, int64_t count) {
-  static_assert(sizeof(Value) == sizeof(float), "scratch() counts floats");
-  return reinterpret_cast<Value*>(scratch(use, static_cast<size_t>(count)));
-}
-
 /** c (m, columns) = or += a · b, then `after`; one task per group of columns and part of the rows, part by
  * part, so that its rows are still near for the next group. How rows are cut changes no bit of them. `depth`
  * and p count Values. Panels knows b: panel(j, columns, p, depth) is b packed from column j and p on,
@@ -70,29 +63,34 @@ void multiply(ThreadPool& pool, const Loops& loops, const typename Loops::Value*
   });
 }
 
-/** Panels that each task packs for itself: `pack(j, columns, p, depth, packed)`. */
-template <typename Loops, typename Pack>
+inline int64_t row_bytes(int64_t floats) { return floats * static_cast<int64_t>(sizeof(float)); }
+
+/** Panels that each task packs for itself by `pack(j, columns, p, depth, packed)`, from what
+ * `source(j, columns, p, depth)` names. */
+template <typename Loops, typename Pack, typename Source>
 class PackedOnUse {
  public:
-  explicit PackedOnUse(const Pack& pack) : pack_(pack) {}
+  PackedOnUse(const Pack& pack, const Source& source) : pack_(pack), source_(source) {}
   typename Loops::Value* panel(int64_t j, int64_t columns, int64_t p, int64_t depth) const {
     auto* packed = scratch_of<typename Loops::Value>(Scratch::panel, depth * group_columns);
     pack_(j, columns, p, depth, packed);
     return packed;
   }
-  /** Packing asks for what it reads itself. */
-  Ahead ahead(int64_t, int64_t, int64_t, int64_t) const { return {}; }
+  Ahead ahead(int64_t j, int64_t columns, int64_t p, int64_t depth) const {
+    return source_(j, columns, p, depth);
+  }
   int64_t rows_limit(int64_t threads, int64_t groups) const {
     return groups < groups_a_thread * threads ? kernels::rows_limit : rows_limit_packing;
   }
 
  private:
   const Pack& pack_;
+  const Source& source_;
 };
 
-template <typename Loops, typename Pack>
-PackedOnUse<Loops, Pack> packed_on_use(const Loops&, const Pack& pack) {
-  return PackedOnUse<Loops, Pack>(pack);
+template <typename Loops, typename Pack, typename Source>
+PackedOnUse<Loops, Pack, Source> packed_on_use(const Loops&, const Pack& pack, const Source& source) {
+  return PackedOnUse<Loops, Pack, Source>(pack, source);
 }
 
 /** linear() of gemm.h, x as `loops` multiplies it. */
@@ -103,8 +101,11 @@ void linear(ThreadPool& pool, const Loops& loops, const typename Loops::Value* x
   const auto pack = [&](int64_t j, int64_t columns, int64_t p, int64_t depth, typename Loops::Value* packed) {
     loops.pack_transposed(w + j * k + p * step, k, std::min(depth * step, k - p * step), columns, packed);
   };
+  const auto source = [&](int64_t j, int64_t columns, int64_t p, int64_t depth) -> Ahead {
+    return {w + j * k + p * step, row_bytes(std::min(depth * step, k - p * step)), columns, row_bytes(k)};
+  };
   multiply(pool, loops, x, x_stride, y, y_stride, m, n, ceil_div(k, step), false, bias, After::nothing,
-           packed_on_use(loops, pack));
+           packed_on_use(loops, pack, source));
 }
 
 /** linear_backward_input() of gemm.h, dy as `loops` multiplies it. */
@@ -116,8 +117,11 @@ void linear_backward_input(ThreadPool& pool, const Loops& loops, const typename 
   const auto pack = [&](int64_t j, int64_t columns, int64_t p, int64_t depth, typename Loops::Value* packed) {
     loops.pack(w + p * step * k + j, k, std::min(depth * step, n - p * step), columns, packed);
   };
+  const auto source = [&](int64_t j, int64_t columns, int64_t p, int64_t depth) -> Ahead {
+    return {w + p * step * k + j, row_bytes(columns), std::min(depth * step, n - p * step), row_bytes(k)};
+  };
   multiply(pool, loops, dy, dy_stride, dx, dx_stride, m, k, ceil_div(n, step), accumulate, nullptr,
-           After::nothing, packed_on_use(loops, pack));
+           After::nothing, packed_on_use(loops, pack, source));
 }
 
 /** linear_backward_weight() of gemm.h. Both operands are packed once, by all threads, into memory of the one

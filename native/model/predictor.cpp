@@ -142,8 +142,8 @@ void Predictor::features(const Batch& batch, float* features, const std::atomic<
     pass.linear(layer.q_lin, last ? asking : read, q.get(), dim);
     pass.linear(layer.kv_lin, read, kv.get(), 2 * dim);
     const kernels::AttentionShape shape{batch.offsets, rows, shape_.heads, shape_.head_dim(), last};
-    kernels::attention(*pool_, shape, q.get(), dim, kv.get(), kv.get() + dim, 2 * dim, {}, context.get(),
-                       nullptr);
+    const auto attend = dtype_ == Dtype::bf16 ? kernels::attention_bf16 : kernels::attention;
+    attend(*pool_, shape, q.get(), dim, kv.get(), kv.get() + dim, 2 * dim, {}, context.get(), nullptr);
     pass.take(read, context.get(), queries, dim);
     pass.linear(layer.out_lin, read, q.get(), dim);
     pass.add_and_norm(q.get(), residual, layer.sa_layer_norm, context.get(), queries);

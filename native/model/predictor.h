@@ -13,9 +13,9 @@
 namespace distiltune::model {
 
 /**
- * A trained DistilBERT classifier in evaluation mode: forward only. LayerNorm, softmax, attention, GELU and
- * the head are computed in float32 whatever the dtype. A row's logits have the same bits whatever else is in
- * its batch and for any number of threads.
+ * A trained DistilBERT classifier in evaluation mode: forward only. LayerNorm, softmax, GELU and the head
+ * are computed in float32 whatever the dtype, attention's products in bfloat16 with that dtype alone. A row's
+ * logits have the same bits whatever else is in its batch and for any number of threads.
  */
 class Predictor {
  public:

@@ -88,14 +88,17 @@ class CpuOps final : public Ops {
 
   void attention(const Batch& batch, const Attention& how, View q, View k, View v, View out,
                  View lse) override {
-    kernels::attention(pool_, shape(batch, how, q), q.f32(), q.stride, k.f32(), v.f32(), k.stride,
-                       how.dropout, out.f32(), lse.f32());
+    const auto attend = precision_ == Precision::bf16 ? kernels::attention_bf16 : kernels::attention;
+    attend(pool_, shape(batch, how, q), q.f32(), q.stride, k.f32(), v.f32(), k.stride, how.dropout, out.f32(),
+           lse.f32());
   }
 
   void attention_backward(const Batch& batch, const Attention& how, View q, View k, View v, View out,
                           View lse, View dout, View dq, View dk, View dv) override {
-    kernels::attention_backward(pool_, shape(batch, how, q), q.f32(), q.stride, k.f32(), v.f32(), k.stride,
-                                how.dropout, out.f32(), lse.f32(), dout.f32(), dq.f32(), dk.f32(), dv.f32());
+    const auto backward =
+        precision_ == Precision::bf16 ? kernels::attention_backward_bf16 : kernels::attention_backward;
+    backward(pool_, shape(batch, how, q), q.f32(), q.stride, k.f32(), v.f32(), k.stride, how.dropout,
+             out.f32(), lse.f32(), dout.f32(), dq.f32(), dk.f32(), dv.f32());
   }
 
   double sum_of_squares(View values) override {

@@ -6,8 +6,8 @@
 
 namespace distiltune::engine {
 
-/** What the operands of linear layers are rounded to before they are multiplied; all else is fp32, sums
- * included. */
+/** What the operands of linear layers and of attention are rounded to before they are multiplied; all else is
+ * fp32, sums included. */
 enum class Precision { fp32, bf16 };
 
 /** Our kernels, f32 alone. Layers of fewer than 16 outputs, such as the classifier, are never rounded: they

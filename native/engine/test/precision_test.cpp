@@ -44,6 +44,30 @@ CASE("bf16 rounds the operands of layers of 16 outputs and more, in all three pr
   }
 }
 
+CASE("bf16 rounds the operands of attention's products, forward and backward") {
+  kernels::ThreadPool pool(2);
+  const OwnBatch batch({20, 5}, model::Shape{}, 1);
+  const auto of = [&](Precision precision) {
+    const auto ops = make_cpu_ops(pool, precision);
+    Twins values;
+    const View qkv = values.drawn(25, 3 * 32).single, dout = values.drawn(25, 32).single;
+    const View out = values.empty(25, 32).single, lse = values.empty(2, 25).single,
+               dqkv = values.empty(25, 3 * 32).single;
+    const Attention how{2, false, {}};
+    const auto third = [](View all, int64_t index) { return all.columns(32 * index, 32); };
+    ops->attention(batch.rows(), how, third(qkv, 0), third(qkv, 1), third(qkv, 2), out, lse);
+    ops->attention_backward(batch.rows(), how, third(qkv, 0), third(qkv, 1), third(qkv, 2), out, lse, dout,
+                            third(dqkv, 0), third(dqkv, 1), third(dqkv, 2));
+    return std::pair{values_of(out), values_of(dqkv)};
+  };
+  const auto whole = of(Precision::fp32), rounded = of(Precision::bf16);
+  for (const auto& [got, want] :
+       {std::pair{&rounded.first, &whole.first}, std::pair{&rounded.second, &whole.second}}) {
+    CHECK(distance(*got, *want) > 1e-4);
+    CHECK_NEAR(distance(*got, *want), 0, 2e-2);  // attention_test.cpp of the kernels
+  }
+}
+
 }  // namespace
 }  // namespace distiltune::engine::test
 

@@ -57,24 +57,35 @@ std::vector<float> part(const std::vector<float>& all, const Problem& problem, i
   return values;
 }
 
-Result run(const Problem& problem, int threads = 2) {
+/** What attention multiplies. */
+enum class Operands { floats, bf16 };
+
+Result run(const Problem& problem, Operands operands, int threads = 2) {
+  const bool rounded = operands == Operands::bf16;
   ThreadPool pool(threads);
   const int64_t dim = problem.dim;
   Result result;
   result.out.assign(problem.queries * dim, 7);
   result.lse.assign(problem.queries * problem.heads, 7);
   const float *k = problem.qkv.data() + dim, *v = k + dim;
-  attention(pool, problem.shape(), problem.q(), problem.q_stride(), k, v, 3 * dim, problem.dropout,
-            result.out.data(), result.lse.data());
+  (rounded ? attention_bf16 : attention)(pool, problem.shape(), problem.q(), problem.q_stride(), k, v,
+                                         3 * dim, problem.dropout, result.out.data(), result.lse.data());
   std::vector<float> dqkv(problem.tokens * 3 * dim, 7), first(problem.queries * dim, 7);
-  attention_backward(pool, problem.shape(), problem.q(), problem.q_stride(), k, v, 3 * dim, problem.dropout,
-                     result.out.data(), result.lse.data(), problem.dout.data(),
-                     problem.first_only ? first.data() : dqkv.data(), dqkv.data() + dim,
-                     dqkv.data() + 2 * dim);
+  (rounded ? attention_backward_bf16 : attention_backward)(
+      pool, problem.shape(), problem.q(), problem.q_stride(), k, v, 3 * dim, problem.dropout,
+      result.out.data(), result.lse.data(), problem.dout.data(),
+      problem.first_only ? first.data() : dqkv.data(), dqkv.data() + dim, dqkv.data() + 2 * dim);
   result.dq = problem.first_only ? first : part(dqkv, problem, 0);
   result.dk = part(dqkv, problem, 1);
   result.dv = part(dqkv, problem, 2);
   return result;
+}
+
+/** Runs body(operands) once under every instruction set of this machine for each kind of them. */
+template <typename Body>
+void on_every_kind(const Body& body) {
+  on_every_isa([&] { body(Operands::floats); });
+  on_every_bf16_isa([&] { body(Operands::bf16); });
 }
 
 /** 0 or 1 / (1 - p) for every score of every row and head, from the public dropout over as many ones. */
@@ -147,7 +158,7 @@ Expected textbook(const Problem& problem) {
 void check_against_textbook(const Problem& problem) {
   const Expected expected = textbook(problem);
   on_every_isa([&] {
-    const Result got = run(problem);
+    const Result got = run(problem, Operands::floats);
     CHECK_NEAR(distance(got.out, expected.out), 0,
                2e-6);  // a few roundings of exp, its sum and the product with v
     CHECK_NEAR(distance(got.lse, expected.lse), 0, 1e-6);
@@ -155,11 +166,26 @@ void check_against_textbook(const Problem& problem) {
     CHECK_NEAR(distance(got.dq, expected.dq), 0, 5e-6);  // differences of nearly equal terms
     CHECK_NEAR(distance(got.dk, expected.dk), 0, 5e-6);
   });
+  // Rounded operands are off by up to 2^-9 each: scores of the size of 5 by up to .02, probabilities by 2%.
+  std::vector<Result> results;
+  on_every_bf16_isa([&] {
+    results.push_back(run(problem, Operands::bf16));
+    const Result &got = results.back(), &first = results.front();
+    CHECK_NEAR(distance(got.out, expected.out), 0, 2e-2);
+    CHECK_NEAR(distance(got.lse, expected.lse), 0, 4e-3);
+    CHECK_NEAR(distance(got.dv, expected.dv), 0, 2e-2);
+    CHECK_NEAR(distance(got.dq, expected.dq), 0, 2e-2);
+    CHECK_NEAR(distance(got.dk, expected.dk), 0, 2e-2);
+    CHECK(same_bits(got.out, first.out) && same_bits(got.dq, first.dq));
+    CHECK(same_bits(got.dk, first.dk) && same_bits(got.dv, first.dv));
+  });
 }
 
 }  // namespace
 
-CASE("attention and its gradients equal the textbook's for awkward lengths and widths of heads") {
+CASE(
+    "attention and its gradients equal the textbook's, nearly with rounded operands, for awkward lengths and "
+    "widths of heads") {
   check_against_textbook(Problem({2, 1, 3, 15, 16, 17, 31, 33}, 3, 32));
   check_against_textbook(Problem({63, 64, 65, 47, 48, 49}, 2, 64));
   check_against_textbook(Problem({5, 97, 2}, 2, 8));
@@ -185,9 +211,9 @@ CASE("attention of first tokens alone equals the textbook's, dropped or not") {
 CASE("first tokens get the bits they get among all queries, dropout included") {
   const std::vector<int32_t> lengths = {3, 70, 1, 512};
   const Dropout dropout{0.1f, 1, 2, 3};
-  on_every_isa([&] {
+  on_every_kind([&](Operands operands) {
     const Problem all(lengths, 2, 32, dropout), first(lengths, 2, 32, dropout, true);
-    const Result a = run(all), b = run(first);
+    const Result a = run(all, operands), b = run(first, operands);
     for (int64_t row = 0; row < all.rows; ++row) {
       CHECK(std::memcmp(a.out.data() + all.offsets[row] * all.dim, b.out.data() + row * all.dim,
                         all.dim * sizeof(float)) == 0);
@@ -197,10 +223,10 @@ CASE("first tokens get the bits they get among all queries, dropout included") {
 
 CASE("1, 2 and 4 threads give the same bits in attention and its gradients") {
   const Problem problem({300, 5, 77, 512, 1, 48}, 4, 32, Dropout{0.1f, 4, 5, 6});
-  on_every_isa([&] {
-    const Result one = run(problem, 1);
+  on_every_kind([&](Operands operands) {
+    const Result one = run(problem, operands, 1);
     for (int threads : {2, 4}) {
-      const Result other = run(problem, threads);
+      const Result other = run(problem, operands, threads);
       CHECK(same_bits(one.out, other.out));
       CHECK(same_bits(one.dq, other.dq) && same_bits(one.dk, other.dk) && same_bits(one.dv, other.dv));
     }
@@ -208,15 +234,15 @@ CASE("1, 2 and 4 threads give the same bits in attention and its gradients") {
 }
 
 CASE("a row alone gets the bits it gets in a batch") {
-  on_every_isa([&] {
+  on_every_kind([&](Operands operands) {
     const Problem batch({9, 83, 4, 200}, 2, 32);
-    const Result together = run(batch);
+    const Result together = run(batch, operands);
     for (int64_t row = 0; row < batch.rows; ++row) {
       Problem alone({batch.offsets[row + 1] - batch.offsets[row]}, 2, 32);
       const int64_t first = batch.offsets[row];
       std::copy_n(batch.qkv.data() + first * 3 * batch.dim, alone.qkv.size(), alone.qkv.data());
       std::copy_n(batch.dout.data() + first * batch.dim, alone.dout.size(), alone.dout.data());
-      const Result result = run(alone);
+      const Result result = run(alone, operands);
       const auto same = [&](const std::vector<float>& one, const std::vector<float>& all) {
         return std::memcmp(one.data(), all.data() + first * batch.dim, one.size() * sizeof(float)) == 0;
       };
@@ -229,8 +255,8 @@ CASE("a row alone gets the bits it gets in a batch") {
 CASE("scores of any size neither overflow nor vanish") {
   Problem problem({40}, 1, 32);
   for (float& value : problem.qkv) value *= 40;  // scores of some thousands
-  on_every_isa([&] {
-    const Result result = run(problem);
+  on_every_kind([&](Operands operands) {
+    const Result result = run(problem, operands);
     for (const auto* values : {&result.out, &result.dq, &result.dk, &result.dv}) {
       for (float value : *values) CHECK(std::isfinite(value));
     }

@@ -14,13 +14,6 @@ using namespace distiltune::kernels::test;
 
 namespace {
 
-/** Runs body once for every way this machine can multiply bfloat16. */
-template <typename Body>
-void on_every_bf16_isa(const Body& body) {
-  const auto runs = [](Bf16Isa each) { return each <= bf16_isa(); };
-  on_each({Bf16Isa::scalar, Bf16Isa::avx2, Bf16Isa::avx512_bf16}, bf16_isa(), runs, body);
-}
-
 float rounded(float value) { return first_of(word(value, 0)); }
 std::vector<float> rounded(std::vector<float> values) {
   for (float& value : values) value = rounded(value);

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "kernels/inner.h"
+#include "kernels/inner_bf16.h"
 #include "kernels/random.h"
 #include "test/check.h"
 
@@ -47,6 +48,13 @@ template <typename Body>
 void on_every_isa(const Body& body) {
   const auto runs = [](Isa each) { return each <= isa() && inner(each).isa == each; };
   on_each({Isa::scalar, Isa::neon, Isa::avx2, Isa::avx512}, isa(), runs, body);
+}
+
+/** Runs body once for every way this machine can multiply bfloat16. */
+template <typename Body>
+void on_every_bf16_isa(const Body& body) {
+  const auto runs = [](Bf16Isa each) { return each <= bf16_isa(); };
+  on_each({Bf16Isa::scalar, Bf16Isa::avx2, Bf16Isa::avx512_bf16}, bf16_isa(), runs, body);
 }
 
 /** Memory for packed weights. */
