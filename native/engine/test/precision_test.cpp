@@ -46,7 +46,10 @@ CASE("bf16 rounds the operands of layers of 16 outputs and more, in all three pr
 
 CASE("bf16 rounds the operands of attention's products, forward and backward") {
   kernels::ThreadPool pool(2);
-  const OwnBatch batch({20, 5}, model::Shape{}, 1);
+  model::Shape shape;
+  shape.vocab_size = 100;
+  shape.labels = 2;
+  const OwnBatch batch({20, 5}, shape, 1);
   const auto of = [&](Precision precision) {
     const auto ops = make_cpu_ops(pool, precision);
     Twins values;
