@@ -5,6 +5,7 @@ import { join } from 'node:path';
 
 import { ceilingsTold, median, root, table } from './machine.mjs';
 import { modelNames } from './models.mjs';
+import { trainingTable } from './training-table.mjs';
 
 function read(name, command) {
 	const path = join(root, 'out', 'bench', `${name}.json`);
@@ -15,46 +16,29 @@ function read(name, command) {
 const ofModels = (name) => modelNames.map((model) => read(`${name}-${model}`, `${name} --model ${model}`));
 const percent = (share) => `${(100 * share).toFixed(0)}%`;
 const megabytes = (bytes) => (bytes / 1e6).toFixed(0);
-const [trained, profiled, steady] = ['train', 'profile', 'steady'].map(ofModels);
+const [trained, steady] = ['train', 'steady'].map(ofModels);
+const hasBf16 = trained[0].ceilings[0].bf16 > 0;
+const profiled = modelNames.flatMap((model) =>
+	hasBf16
+		? [read(`profile-${model}`, `profile --model ${model}`), read(`profile-${model}-bf16`, `profile --model ${model} --dtype bf16`)]
+		: [read(`profile-${model}`, `profile --model ${model}`)],
+);
 const tokenized = read('tokenize', 'tokenize');
 const libtorch = read('libtorch', 'libtorch');
 
 function training({ model, results, memory }) {
-	const head = [
-		'',
-		'tokens (padded) a step',
-		's a step, median',
-		'steps/s',
-		'tokens/s',
-		'distiltune faster by',
-		'median of ratios',
-		'share of peak',
-		'peak MB',
-	];
-	const lines = results.flatMap(({ order, tokensPerStep, paddedTokensPerStep, sides }) =>
-		sides.map((side, place) => [
-			`${order}: ${side.name}`,
-			`${tokensPerStep.toFixed(0)} (${paddedTokensPerStep.toFixed(0)})`,
-			side.secondsPerStep.toFixed(3),
-			side.stepsPerSecond.toFixed(3),
-			side.tokensPerSecond.toFixed(0),
-			...(place === 0 ? ['', ''] : [`${side.ratio.toFixed(2)}x`, `${side.medianRatio.toFixed(2)}x`]),
-			percent(side.shareOfPeak),
-			megabytes(memory[side.name]),
-		]),
-	);
-	return `${titled(model, `${results[0].steps} batches of each order`)}\n\n${table([head, ...lines])}`;
+	return `${titled(model, `${results[0].steps} batches of each order`)}\n\n${trainingTable(results, memory)}`;
 }
 
 const sizes = { 'distilbert-base': '6 x 768 x 12 x 3072, random weights: speed does not depend on them', 'minilm-l6': '6 x 384 x 12 x 1536' };
 const titled = (model, more) => `**${model}** (${sizes[model]}), ${more}`;
 
-function profile({ model, seconds, of, steps, threads }) {
+function profile({ model, dtype, seconds, of, steps, threads }) {
 	const row = (name, value) => [name, (1000 * value).toFixed(1), percent(value / seconds)];
 	const rows = Object.entries(of).filter(([, value]) => value >= 5e-5);
 	const tokens = steps.reduce((sum, step) => sum + step.tokens, 0) / steps.length;
 	const clock = threads === 1 ? "one thread, by the thread's own time" : `${threads} threads, by the clock`;
-	const more = `mean of ${steps.length} steps of ${tokens.toFixed(0)} tokens, ${clock}`;
+	const more = `mean of ${steps.length} steps of ${tokens.toFixed(0)} tokens in ${dtype}, ${clock}`;
 	return `${titled(model, more)}\n\n${table([['operation', 'ms a step', 'share'], ...rows.map(([name, value]) => row(name, value)), row('the step', seconds)])}`;
 }
 
@@ -105,11 +89,10 @@ function machines() {
 	].join('\n');
 }
 
-const hasBf16 = trained[0].ceilings[0].bf16 > 0;
 const fields = {
 	training: trained.map(training).join('\n\n'),
 	bf16: hasBf16
-		? 'Rows of bf16 are compared with distiltune in float32 too.'
+		? 'With bf16 either side multiplies in bfloat16 and adds up in float32; the peak is then that of bf16.'
 		: 'This processor does not multiply bf16 itself, so there are no rows of bf16.',
 	ceilings: trained.map(({ model, ceilings }) => `Meanwhile, ${model}: ${ceilingsTold(ceilings)}.`).join('\n'),
 	profile: profiled.map(profile).join('\n\n'),

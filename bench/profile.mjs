@@ -52,7 +52,10 @@ try {
 	const ids = join(folder, 'ids.txt');
 	await writeIds(ids);
 	await ceilings.measure();
-	const told = execFileSync(program, [ids, shape.dim, shape.hidden, values.threads, values.dtype].map(String), { encoding: 'utf8', maxBuffer: 1 << 26 });
+	const told = execFileSync(program, [ids, shape.dim, shape.hidden, values.threads, values.dtype].map(String), {
+		encoding: 'utf8',
+		maxBuffer: 1 << 26,
+	});
 	await ceilings.measure();
 	lines = told
 		.trim()
@@ -81,11 +84,14 @@ const { cpu, cores } = machine();
 console.log(
 	`${values.model}, ${values.dtype}, batch 8, ${values.grouped ? 'grouped by length' : 'seed-42 order'}, mean of ${measured.length} steps, ${mean(measured.map(({ tokens }) => tokens)).toFixed(0)} tokens a step, ${cpu} x ${cores}, load ${machine().loadAverage.toFixed(1)}`,
 );
-console.log(`${ceilings.told}; real work at ${median(shares).toFixed(0)} GFLOP/s, ${((100 * median(shares)) / peak).toFixed(0)}% of the ${values.dtype} peak`);
+console.log(
+	`${ceilings.told}; real work at ${median(shares).toFixed(0)} GFLOP/s, ${((100 * median(shares)) / peak).toFixed(0)}% of the ${values.dtype} peak`,
+);
 const row = (name, value) => [name, (1000 * value).toFixed(1), `${((100 * value) / seconds).toFixed(1)}%`];
 console.log(table([['operation', 'ms a step', 'share'], ...Object.entries(each).map(([name, value]) => row(name, value)), row('the step', seconds)]));
 keep(`profile-${values.model}${values.dtype === 'bf16' ? '-bf16' : ''}${values.grouped ? '-grouped' : ''}`, {
 	model: values.model,
+	dtype: values.dtype,
 	threads: ceilings.rounds[0].threads,
 	seconds,
 	of: each,

@@ -7,9 +7,10 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 
 import { batchesOf, posts, spread, writeBatches } from './batches.mjs';
-import { Ceilings, hasBf16, keep, machine, median, root, sum, table } from './machine.mjs';
+import { Ceilings, hasBf16, keep, machine, median, root, sum } from './machine.mjs';
 import { modelFolder } from './models.mjs';
 import { peerPython } from './peers/environment.mjs';
+import { trainingTable } from './training-table.mjs';
 import { Turns } from './turns.mjs';
 import { operations, shapeOf } from './work.mjs';
 
@@ -42,15 +43,16 @@ const ours = (name, dtype) => () => child(name, { config: { numTrainEpochs: 1, d
 const trainer = (name, given) => () =>
 	child(name, { arguments: { num_train_epochs: 1, ...given } }, python, join('peers', 'transformers_trainer.py'));
 const sides = [
-	{ name: 'distiltune', start: ours('distiltune', 'fp32') },
-	{ name: 'Trainer', start: trainer('Trainer', {}) },
+	{ name: 'distiltune', dtype: 'fp32', start: ours('distiltune', 'fp32') },
+	{ name: 'Trainer', dtype: 'fp32', start: trainer('Trainer', {}) },
 	...(hasBf16
 		? [
-				{ name: 'Trainer, bf16', start: trainer('Trainer-bf16', { bf16: true }) },
-				{ name: 'distiltune, bf16', start: ours('distiltune-bf16', 'bf16') },
+				{ name: 'Trainer, bf16', dtype: 'bf16', start: trainer('Trainer-bf16', { bf16: true }) },
+				{ name: 'distiltune, bf16', dtype: 'bf16', start: ours('distiltune-bf16', 'bf16') },
 			]
 		: []),
 ];
+const oursNames = sides.map(({ name }) => name).filter((name) => name.startsWith('distiltune'));
 
 function child(name, options, command, program) {
 	const path = join(folder, `${name}.json`);
@@ -67,7 +69,7 @@ async function measure(ceilings) {
 	const seconds = orders.map(() => sides.map(() => []));
 	const peaks = [];
 	for (let round = 0; round < rounds; round++) {
-		peaks.push((await ceilings.measure()).fp32);
+		peaks.push(await ceilings.measure());
 		for (const [place, { name, batches: drawn }] of orders.entries()) {
 			const expected = sum(lengthsOf(drawn[round]));
 			for (const [side, { child: each, name: who }] of sides.entries()) {
@@ -83,6 +85,15 @@ async function measure(ceilings) {
 	return { seconds, peaks };
 }
 
+/** By how much each of ours is faster than the side at `place`: of the sums, and the median over the batches. */
+function ratiosOf(seconds, place) {
+	const ratio = (name) => {
+		const own = seconds[sides.findIndex((side) => side.name === name)];
+		return { ofSums: sum(seconds[place]) / sum(own), median: median(seconds[place].map((each, round) => each / own[round])) };
+	};
+	return Object.fromEntries(oursNames.map((name) => [name, ratio(name)]));
+}
+
 function told({ name, batches: drawn }, seconds, peaks) {
 	const lengths = drawn.map(lengthsOf);
 	const tokens = sum(lengths.map(sum));
@@ -96,9 +107,8 @@ function told({ name, batches: drawn }, seconds, peaks) {
 			secondsPerStep: median(seconds[place]),
 			stepsPerSecond: rounds / sum(seconds[place]),
 			tokensPerSecond: tokens / sum(seconds[place]),
-			ratio: sum(seconds[place]) / sum(seconds[0]),
-			medianRatio: median(seconds[place].map((each, round) => each / seconds[0][round])),
-			shareOfPeak: median(seconds[place].map((each, round) => operations(shape, lengths[round]) / each / (peaks[round] * 1e9))),
+			ratios: oursNames.includes(side.name) ? {} : ratiosOf(seconds, place),
+			shareOfPeak: median(seconds[place].map((each, round) => operations(shape, lengths[round]) / each / (peaks[round][side.dtype] * 1e9))),
 			seconds: seconds[place],
 		})),
 	};
@@ -120,31 +130,6 @@ const { cpu, cores, node } = machine();
 const { versions } = sides[1].words;
 console.log(`${values.model}, batch 8, real posts in seed-42 order, ${cpu} x ${cores}, Node ${node}`);
 console.log(`peer: torch ${versions.torch}, transformers ${versions.transformers}, ${versions.threads} threads; ${ceilings.told}`);
-const head = [
-	'order',
-	'tokens (padded) a step',
-	'side',
-	's a step, median',
-	'steps/s',
-	'tokens/s',
-	'distiltune faster by',
-	'median of ratios',
-	'share of fp32 peak',
-];
-const lines = results.flatMap(({ order, tokensPerStep, paddedTokensPerStep, sides: each }) =>
-	each.map((side, place) => [
-		order,
-		`${tokensPerStep.toFixed(0)} (${paddedTokensPerStep.toFixed(0)})`,
-		side.name,
-		side.secondsPerStep.toFixed(3),
-		side.stepsPerSecond.toFixed(3),
-		side.tokensPerSecond.toFixed(0),
-		place === 0 ? '' : `${side.ratio.toFixed(2)}x`,
-		place === 0 ? '' : `${side.medianRatio.toFixed(2)}x`,
-		`${(100 * side.shareOfPeak).toFixed(0)}%`,
-	]),
-);
-console.log(table([head, ...lines]));
-console.log(`peak memory: ${sides.map(({ name, words }) => `${name} ${(words.peakRssBytes / 1e6).toFixed(0)} MB`).join(', ')}`);
 const memory = Object.fromEntries(sides.map(({ name, words }) => [name, words.peakRssBytes]));
+console.log(trainingTable(results, memory));
 keep(`train-${values.model}`, { model: values.model, batch: 8, rounds, results, memory, ceilings: ceilings.rounds, versions });

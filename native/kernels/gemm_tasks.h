@@ -136,6 +136,9 @@ void linear_backward_weight(ThreadPool& pool, const Loops& loops, const float* d
   if (dbias && !accumulate) std::fill_n(dbias, n, 0.0f);
   for (int64_t block = 0; block < tokens.parts(); ++block) {
     const int64_t t = tokens.begin(block), size = tokens.size(block), depth = ceil_div(size, Loops::step);
+    const Store store = accumulate || block > 0 ? Store::accumulate
+                        : tokens.parts() == 1   ? Store::stream
+                                                : Store::overwrite;
     auto* left = scratch_of<Value>(Scratch::left, depth * up(n, left_columns));
     auto* right = scratch_of<Value>(Scratch::right, depth * up(k, group_columns));
     pool.run(rows.parts() + groups.parts(), [&](int64_t task) {
@@ -153,8 +156,7 @@ void linear_backward_weight(ThreadPool& pool, const Loops& loops, const float* d
       const int64_t i = rows.begin(part), j = groups.begin(group);
       const Value* later = right + groups.begin((group + pool.threads()) % groups.parts()) * depth;
       loops.multiply_packed(left + i * depth, right + j * depth, dw + i * k + j, k, rows.size(part),
-                            groups.size(group), depth,
-                            accumulate || block > 0 ? Store::accumulate : Store::overwrite,
+                            groups.size(group), depth, store,
                             {later, depth * columns_ahead * static_cast<int64_t>(sizeof(Value))});
     });
   }

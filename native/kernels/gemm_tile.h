@@ -41,8 +41,10 @@ void add_sums(const float* b, int64_t stride, int64_t depth, int64_t columns, fl
 /** `rows` rows of c by `vectors` vectors of columns, of which the last has `last` lanes in use. */
 template <typename Kind, int rows, int vectors>
 DISTILTUNE_NOINLINE void tile(const Value<Kind>* a, int64_t a_row, int64_t a_column, const Value<Kind>* b,
-                              float* c, int64_t c_stride, int64_t depth, int64_t last, bool accumulate,
+                              float* c, int64_t c_stride, int64_t depth, int64_t last, Store how,
                               const float* bias, Lines& lines) {
+  const bool accumulate = how == Store::accumulate;
+  const auto put = [how](float* to, Vec v) { how == Store::stream ? stream(to, v) : store(to, v); };
   Vec total[rows][vectors];
   const Mask mask = first(last);
   DISTILTUNE_UNROLL
@@ -86,12 +88,12 @@ DISTILTUNE_NOINLINE void tile(const Value<Kind>* a, int64_t a_row, int64_t a_col
     DISTILTUNE_UNROLL
     for (int v = 0; v < vectors - 1; ++v) {
       if (accumulate) total[r][v] = add(load(out + v * width), total[r][v]);
-      store(out + v * width, total[r][v]);
+      put(out + v * width, total[r][v]);
     }
     float* end = out + (vectors - 1) * width;
     if (last == width) {  // masked stores are slow on older machines
       if (accumulate) total[r][vectors - 1] = add(load(end), total[r][vectors - 1]);
-      store(end, total[r][vectors - 1]);
+      put(end, total[r][vectors - 1]);
     } else {
       if (accumulate) total[r][vectors - 1] = add(load(end, mask), total[r][vectors - 1]);
       store(end, total[r][vectors - 1], mask);
@@ -101,7 +103,7 @@ DISTILTUNE_NOINLINE void tile(const Value<Kind>* a, int64_t a_row, int64_t a_col
 
 template <typename Kind>
 using Tile = void (*)(const Value<Kind>*, int64_t, int64_t, const Value<Kind>*, float*, int64_t, int64_t,
-                      int64_t, bool, const float*, Lines&);
+                      int64_t, Store, const float*, Lines&);
 
 template <typename Kind, int vectors>
 Tile<Kind> tile_of(int64_t rows) {
@@ -131,7 +133,7 @@ void multiply(const Value<Kind>* a, int64_t a_row, int64_t a_column, const Value
     for (int64_t j = first_column; j < end_column; j += panel_columns) {
       const int64_t panel = smaller(panel_columns, columns - j), vectors = (panel + width - 1) / width;
       tile_of<Kind>(height, vectors)(a + r * a_row, a_row, a_column, packed + j * depth, c + r * c_stride + j,
-                                     c_stride, depth, panel - (vectors - 1) * width, how == Store::accumulate,
+                                     c_stride, depth, panel - (vectors - 1) * width, how,
                                      bias ? bias + j : nullptr, lines);
     }
   };
@@ -150,6 +152,9 @@ template <typename Kind>
 void multiply_packed(const Value<Kind>* left, const Value<Kind>* packed, float* c, int64_t c_stride,
                      int64_t rows, int64_t columns, int64_t depth, Store how, Ahead ahead) {
   const int64_t strips = (rows + tile_rows - 1) / tile_rows;
+  const bool whole_vectors =
+      reinterpret_cast<uintptr_t>(c) % (width * sizeof *c) == 0 && c_stride % width == 0;
+  if (how == Store::stream && !whole_vectors) how = Store::overwrite;
   for (int64_t j = 0; j < columns; j += panel_columns) {
     const int64_t panel = smaller(panel_columns, columns - j), vectors = (panel + width - 1) / width;
     const int64_t bytes = panel_columns * depth * static_cast<int64_t>(sizeof *packed);
@@ -157,8 +162,9 @@ void multiply_packed(const Value<Kind>* left, const Value<Kind>* packed, float* 
     for (int64_t r = 0; r < rows; r += tile_rows)
       tile_of<Kind>(smaller(tile_rows, rows - r), vectors)(
           left + r * depth, 1, tile_rows, packed + j * depth, c + r * c_stride + j, c_stride, depth,
-          panel - (vectors - 1) * width, how == Store::accumulate, nullptr, lines);
+          panel - (vectors - 1) * width, how, nullptr, lines);
   }
+  if (how == Store::stream) end_stream();
 }
 
 }  // namespace

@@ -10,8 +10,9 @@ namespace distiltune::kernels {
 // scratch memory, order of sums over tasks) exists once, in the file of the operation, and is the same for
 // every set.
 
-/** What becomes of the destination of Inner::multiply. */
-enum class Store { overwrite, accumulate };
+/** What becomes of the destination of a product. `stream` overwrites it too, past the caches: what is larger
+ * than they are and is not read again soon need not be fetched to be written. */
+enum class Store { overwrite, accumulate, stream };
 
 /** 16-bit dropout draws for elements [first, first + n): an element is dropped where its draw is below
  * `threshold`. */

@@ -18,6 +18,9 @@ inline void prefetch(const float* from) { _mm_prefetch(reinterpret_cast<const ch
 
 inline Vec load(const float* from) { return _mm256_loadu_ps(from); }
 inline void store(float* to, Vec v) { _mm256_storeu_ps(to, v); }
+/** Past the caches, to a whole vector's place; other threads see it after end_stream(). */
+inline void stream(float* to, Vec v) { _mm256_stream_ps(to, v); }
+inline void end_stream() { _mm_sfence(); }
 inline Mask first(int64_t n) {
   const __m256i lane = _mm256_set_epi32(7, 6, 5, 4, 3, 2, 1, 0);
   return _mm256_castsi256_ps(_mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(n)), lane));

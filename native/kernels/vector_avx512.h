@@ -25,6 +25,9 @@ inline void prefetch(const float* from) { _mm_prefetch(reinterpret_cast<const ch
 
 inline Vec load(const float* from) { return _mm512_loadu_ps(from); }
 inline void store(float* to, Vec v) { _mm512_storeu_ps(to, v); }
+/** Past the caches, to a whole vector's place; other threads see it after end_stream(). */
+inline void stream(float* to, Vec v) { _mm512_stream_ps(to, v); }
+inline void end_stream() { _mm_sfence(); }
 /** The first n lanes, n from 0 to width. */
 inline Mask first(int64_t n) { return static_cast<Mask>((1u << n) - 1); }
 /** Zero where the mask is not set. */

@@ -23,6 +23,9 @@ inline void prefetch(const float* from) { __builtin_prefetch(from); }
 
 inline Vec load(const float* from) { return vld1q_f32(from); }
 inline void store(float* to, Vec v) { vst1q_f32(to, v); }
+/** Arm's stores past the caches (STNP) have no intrinsic. */
+inline void stream(float* to, Vec v) { store(to, v); }
+inline void end_stream() {}
 inline Mask first(int64_t n) {
   const uint32_t lane[] = {0, 1, 2, 3};
   return {vcltq_u32(vld1q_u32(lane), vdupq_n_u32(static_cast<uint32_t>(n))), static_cast<size_t>(n)};

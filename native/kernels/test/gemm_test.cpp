@@ -76,6 +76,26 @@ CASE("linear_backward_weight adds what a double loop adds, with and without bias
   }
 }
 
+CASE("gradients of weights have the same bits where whole vectors go past the caches") {
+  ThreadPool pool(2);
+  for (const Sizes& s : {Sizes{7, 13, 64}, Sizes{65, 100, 208}, Sizes{30, 6, 72}, Sizes{700, 9, 32}}) {
+    const auto dy = random_values(s.m * s.n, 31), x = random_values(s.m * s.k, 32);
+    const int64_t count = s.n * s.k;
+    on_every_isa([&] {
+      const Aligned memory((count + 1) * sizeof(float));
+      auto* whole = static_cast<float*>(memory.data());
+      std::vector<float> results[2];
+      for (int64_t shift : {0, 1}) {  // after the shift no vector is whole
+        std::fill_n(whole, count + 1, 7.0f);
+        linear_backward_weight(pool, dy.data(), s.n, x.data(), s.k, whole + shift, nullptr, s.m, s.n, s.k,
+                               false);
+        results[shift].assign(whole + shift, whole + shift + count);
+      }
+      CHECK(same_bits(results[0], results[1]));
+    });
+  }
+}
+
 CASE("1, 2 and 4 threads give the same bits in all three products") {
   const Sizes s{601, 200, 780};
   const auto x = random_values(s.m * s.k, 11), w = random_values(s.n * s.k, 12),
