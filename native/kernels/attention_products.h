@@ -6,6 +6,7 @@
 #include "inner.h"
 #include "inner_bf16.h"
 #include "scratch.h"
+#include "strips.h"
 
 namespace distiltune::kernels {
 
@@ -51,15 +52,13 @@ class Products {
     if constexpr (std::is_same_v<Value, float>) {
       loops_.multiply(a, 1, stride, right, c, c_stride, rows, columns, depth, store, nullptr, {});
     } else {
-      Value* left = scratch_of<Value>(Scratch::left, values(depth) * up(rows, left_multiple));
+      Value* left = scratch_of<Value>(Scratch::left, values(depth) * up(rows, tile_rows));
       loops_.pack_left(a, stride, depth, rows, left, nullptr);
       loops_.multiply_packed(left, right, c, c_stride, rows, columns, values(depth), store, {});
     }
   }
 
  private:
-  static constexpr int64_t left_multiple = 6;  // Inner::pack_left
-
   static int64_t values(int64_t depth) { return ceil_div(depth, Loops::step); }
 
   const Loops& loops_;

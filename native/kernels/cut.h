@@ -15,6 +15,8 @@ struct Cut {
   int64_t parts() const { return ceil_div(total, part); }
   int64_t begin(int64_t index) const { return index * part; }
   int64_t size(int64_t index) const { return std::min(part, total - begin(index)); }
+  /** The part that a thread does after this one, as a rule, where `threads` take them in turn. */
+  int64_t later(int64_t index, int64_t threads) const { return (index + threads) % parts(); }
 
   int64_t total, part;
 };

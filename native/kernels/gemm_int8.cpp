@@ -161,7 +161,7 @@ void Int8Linear::apply(ThreadPool& pool, const QuantisedRows& x, float* y, int64
     const int64_t group = task % groups.parts(), part = task / groups.parts();
     const int64_t j = groups.begin(group), width = groups.size(group);
     const int64_t r = rows.begin(part), height = rows.size(part);
-    const int64_t later = groups.begin((group + pool.threads()) % groups.parts());
+    const int64_t later = groups.begin(groups.later(group, pool.threads()));
     const Int8Scales scales{x.scales() + r, x.zeros() + r, columns + j, sums + j, bias + j};
     float* out = y + r * y_stride + j;
     loops.multiply(x.values() + r * x.stride(), x.stride(), weights + j * x.stride(), scales, out, y_stride,

@@ -5,6 +5,7 @@
 #include "after.h"
 #include "cut.h"
 #include "scratch.h"
+#include "strips.h"
 #include "thread_pool.h"
 
 namespace distiltune::kernels {
@@ -23,7 +24,6 @@ constexpr int64_t depth_limit = 768;
 constexpr int64_t rows_limit = 384;
 constexpr int64_t rows_limit_packing = 768;
 constexpr int64_t groups_a_thread = 4;
-constexpr int64_t tile_rows = 6;
 // Gradient of a weight: rows and columns of dw in a task, whole numbers of tiles, panels and cache lines; and
 // tokens summed in a tile before it is added to dw, which comes from memory: with this many, the rows of a
 // task (240 KiB) stay in the second-level cache while the columns pass by.
@@ -47,7 +47,7 @@ void multiply(ThreadPool& pool, const Loops& loops, const typename Loops::Value*
   pool.run(rows.parts() * groups.parts(), [&](int64_t task) {
     const int64_t part = task / groups.parts(), group = task % groups.parts();
     const int64_t r = rows.begin(part), j = groups.begin(group);
-    const int64_t later = (group + pool.threads()) % groups.parts();  // this thread's next group, as a rule
+    const int64_t later = groups.later(group, pool.threads());
     for (int64_t block = 0; block < depths.parts(); ++block) {
       const int64_t p = depths.begin(block);
       const bool first = block == 0, last = block + 1 == depths.parts();
@@ -154,7 +154,7 @@ void linear_backward_weight(ThreadPool& pool, const Loops& loops, const float* d
     pool.run(rows.parts() * groups.parts(), [&](int64_t task) {
       const int64_t part = task / groups.parts(), group = task % groups.parts();
       const int64_t i = rows.begin(part), j = groups.begin(group);
-      const Value* later = right + groups.begin((group + pool.threads()) % groups.parts()) * depth;
+      const Value* later = right + groups.begin(groups.later(group, pool.threads())) * depth;
       loops.multiply_packed(left + i * depth, right + j * depth, dw + i * k + j, k, rows.size(part),
                             groups.size(group), depth, store,
                             {later, depth * columns_ahead * static_cast<int64_t>(sizeof(Value))});

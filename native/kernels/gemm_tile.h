@@ -1,6 +1,7 @@
 #pragma once
 #include "compiler.h"
 #include "inner.h"
+#include "strips.h"
 
 // Products of packed operands, whatever they are packed to. Included after vector_avx2.h, vector_avx512.h or
 // vector_neon.h.
@@ -15,7 +16,6 @@ using Value = typename Kind::Value;
 
 // Panels of panel_columns columns, the last narrower but a multiple of width: (panels, depth, panel_columns).
 constexpr int64_t panel_columns = tile_vectors * width;
-constexpr int64_t tile_rows = 6;
 
 // A left operand of so many values (256 KiB) stays in the second-level cache while panel after panel passes
 // by. Of a larger one each strip of rows meets all panels while it is in the first-level cache.
@@ -129,20 +129,17 @@ void multiply(const Value<Kind>* a, int64_t a_row, int64_t a_column, const Value
   const int64_t strips = (rows + tile_rows - 1) / tile_rows,
                 panels = (columns + panel_columns - 1) / panel_columns;
   Lines lines(ahead, strips * panels);
-  const auto strip = [&](int64_t r, int64_t height, int64_t first_column, int64_t end_column) {
-    for (int64_t j = first_column; j < end_column; j += panel_columns) {
-      const int64_t panel = smaller(panel_columns, columns - j), vectors = (panel + width - 1) / width;
-      tile_of<Kind>(height, vectors)(a + r * a_row, a_row, a_column, packed + j * depth, c + r * c_stride + j,
-                                     c_stride, depth, panel - (vectors - 1) * width, how,
-                                     bias ? bias + j : nullptr, lines);
-    }
-  };
   const int64_t together = rows * depth <= near_values ? panel_columns : columns;
-  for (int64_t j = 0; j < columns; j += together) {
+  for (int64_t first_column = 0; first_column < columns; first_column += together) {
+    const int64_t end_column = smaller(columns, first_column + together);
     for (int64_t r = 0; r < rows;) {
-      const int64_t left = rows - r;
-      const int64_t height = left <= tile_rows ? left : left < 2 * tile_rows ? (left + 1) / 2 : tile_rows;
-      strip(r, height, j, smaller(columns, j + together));
+      const int64_t height = strip_rows(rows - r);
+      for (int64_t j = first_column; j < end_column; j += panel_columns) {
+        const int64_t panel = smaller(panel_columns, columns - j), vectors = (panel + width - 1) / width;
+        tile_of<Kind>(height, vectors)(a + r * a_row, a_row, a_column, packed + j * depth,
+                                       c + r * c_stride + j, c_stride, depth, panel - (vectors - 1) * width,
+                                       how, bias ? bias + j : nullptr, lines);
+      }
       r += height;
     }
   }

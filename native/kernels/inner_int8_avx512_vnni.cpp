@@ -8,8 +8,8 @@
 namespace distiltune::kernels {
 namespace {
 
-constexpr int64_t panel_columns = 64;  // four vectors
-constexpr int64_t tile_rows = 6;       // by 4 vectors: 24 of the 32 registers
+// Four vectors: tiles of six rows take 24 of the 32 registers.
+constexpr int64_t panel_columns = 64;
 
 inline __m512i four_bytes(const uint8_t* from) {
   int value;

@@ -6,7 +6,6 @@ namespace {
 
 // An instruction takes four or five cycles: eight or more sums at a time keep it busy.
 constexpr int64_t panel_columns = 16;  // two vectors
-constexpr int64_t tile_rows = 6;
 
 template <int rows>
 DISTILTUNE_NOINLINE void tile(const uint8_t* a, int64_t a_stride, const int8_t* packed, int64_t depth,

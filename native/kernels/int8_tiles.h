@@ -1,8 +1,8 @@
 #pragma once
 #include "inner_int8.h"
+#include "strips.h"
 
-// Included after tile<rows>(), panel_columns and tile_rows of 6: the walk over tiles that both kinds of VNNI
-// share.
+// Included after tile<rows>() and panel_columns: the walk over tiles that both kinds of VNNI share.
 
 namespace distiltune::kernels {
 namespace {
@@ -16,8 +16,7 @@ void multiply(const uint8_t* a, int64_t a_stride, const int8_t* packed, const In
     Lines lines(last ? ahead : Ahead{w + panel_columns * depth, panel_columns * depth},
                 (rows + tile_rows - 1) / tile_rows);
     for (int64_t r = 0; r < rows;) {
-      const int64_t left = rows - r;
-      const int64_t height = left <= tile_rows ? left : left < 2 * tile_rows ? (left + 1) / 2 : tile_rows;
+      const int64_t height = strip_rows(rows - r);
       lines.fetch_turn();
       tiles[height - 1](a + r * a_stride, a_stride, w, depth, scales, r, j, y + r * y_stride + j, y_stride,
                         columns - j);
