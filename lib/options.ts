@@ -219,7 +219,7 @@ export const optionTable: { readonly [Name in keyof Required<TrainerConfig>]: Op
 	callbacks: { kind: 'callbacks', help: 'called with each event' },
 	computeMetrics: { kind: 'function', help: 'gives metrics of your own' },
 	onNonFinite: { kind: 'choice', default: 'stop', choices: ['stop', 'skip'], help: 'what a loss that is no number brings' },
-	dtype: { kind: 'choice', default: 'auto', choices: dtypeChoices, help: 'what linear layers and attention multiply in; auto for bf16 where the CPU has it' },
+	dtype: { kind: 'choice', default: 'auto', choices: dtypeChoices, help: 'what layers and attention multiply in; auto: bf16 where the CPU has it' },
 	threads: { kind: 'integer', default: 0, min: 0, max: 1024, help: 'threads for arithmetic; 0 for one per physical core' },
 };
 

@@ -98,6 +98,8 @@ inline __m512i _mm512_cvtepu16_epi32(__m256i v) {
   return emulated::made<__m512i, int32_t>([&](int i) { return x.at[i]; });
 }
 
+inline void _mm512_stream_ps(float* to, __m512 v) { _mm512_storeu_ps(to, v); }
+
 // The Intel manual's pseudo code of VDPBF16PS and VCVTNE2PS2BF16, numbers below the normal ones being zero.
 #undef _mm512_dpbf16_ps
 namespace emulated {
