@@ -8,7 +8,7 @@ import { parseArgs } from 'node:util';
 
 import { cacheFolder } from '../dist/runtime/cache.js';
 import { posts, turns } from './infer/rows.mjs';
-import { Ceilings, keep, machine, median, root, sum, table } from './machine.mjs';
+import { Ceilings, hasBf16, keep, machine, median, root, sum, table } from './machine.mjs';
 import { modelFolder } from './models.mjs';
 import { peerPython } from './peers/environment.mjs';
 import { peerPackages } from './peers/packages.mjs';
@@ -53,6 +53,8 @@ const sides = [
 	{ name: 'distiltune int8, texts', kinds: texts, command: process.execPath, program: file('infer', 'ours-texts.mjs'), dtype: 'int8' },
 	{ name: 'Transformers.js, texts', kinds: texts, command: process.execPath, program: file('infer', 'transformers.mjs'), dtype: null },
 	{ name: 'Transformers.js q8, texts', kinds: texts, command: process.execPath, program: file('infer', 'transformers.mjs'), dtype: 'q8' },
+	// onnxruntime has no bf16 of its own on processors to compare it with.
+	...(hasBf16 ? [{ name: 'distiltune bf16', kinds: ids, command: process.execPath, program: file('infer', 'ours.mjs'), dtype: 'bf16' }] : []),
 ];
 
 /** A child takes the kinds in turn, round by round. */
@@ -84,7 +86,7 @@ try {
 				logits[name] = said.logits.flat();
 			}
 			const exact = logits['onnxruntime fp32'];
-			for (const name of ['distiltune fp32', 'distiltune int8', 'onnxruntime int8'])
+			for (const name of Object.keys(logits).filter((each) => !each.endsWith('texts') && each !== 'onnxruntime fp32'))
 				differences[name] = Math.max(differences[name] ?? 0, ...logits[name].map((logit, place) => Math.abs(logit - exact[place])));
 			const count = kinds[kind][round].flat().length;
 			const rates = Object.entries(seconds[kind]).map(([name, list]) => `${name} ${(count / list.at(-1)).toFixed(1)}`);
@@ -101,6 +103,7 @@ try {
 const against = {
 	'distiltune fp32': ['onnxruntime fp32'],
 	'distiltune int8': ['onnxruntime int8'],
+	'distiltune bf16': ['onnxruntime fp32', 'onnxruntime int8'],
 	'distiltune int8, texts': ['Transformers.js, texts', 'Transformers.js q8, texts'],
 };
 const results = ids.map((kind) => {
@@ -122,7 +125,8 @@ const results = ids.map((kind) => {
 });
 
 const { cpu, cores, node, loadAverage } = machine();
-const versions = { onnxruntime: sides[1].words.version, transformersJs: sides[5].words.version };
+const version = (name) => sides.find((side) => side.name === name).words.version;
+const versions = { onnxruntime: version('onnxruntime fp32'), transformersJs: version('Transformers.js, texts') };
 console.log(`distilbert-base sizes, random weights, ${cpu} x ${cores}, Node ${node}, load ${loadAverage.toFixed(1)}; ${ceilings.told}`);
 console.log(`onnxruntime ${versions.onnxruntime} (torch.onnx graph), Transformers.js ${versions.transformersJs}; ${rounds} rounds in turns`);
 for (const { kind, posts: count, tokens, sides: told, ratios } of results) {

@@ -55,8 +55,8 @@ struct Pair {
   Pair(const float* b, int64_t stride, int64_t depth, int64_t p)
       : first(b + p * stride), second(p + 1 < depth ? first + stride : nullptr) {}
   /** Asks for the rows that are packed some pairs later. */
-  void fetch_ahead(int64_t stride, int64_t columns) const {
-    for (int64_t line = 0; line < columns; line += 16) {
+  void fetch_ahead(int64_t stride, int64_t column, int64_t columns) const {
+    for (int64_t line = column; line < column + columns; line += 16) {
       prefetch(first + rows_ahead * stride + line);
       prefetch(first + (rows_ahead + 1) * stride + line);
     }
@@ -72,7 +72,7 @@ struct Pair {
 void pack(const float* b, int64_t stride, int64_t depth, int64_t columns, uint32_t* packed) {
   for (int64_t p = 0; p < depth; p += step) {
     const Pair rows(b, stride, depth, p);
-    rows.fetch_ahead(stride, columns);
+    rows.fetch_ahead(stride, 0, columns);
     for (int64_t j = 0; j < columns; j += panel_columns) {
       const int64_t end = smaller(columns, j + panel_columns);
       uint32_t* to = packed + j * words_of(depth) + p / step * round_up(end - j);
@@ -108,23 +108,29 @@ void pack_transposed(const float* bt, int64_t stride, int64_t depth, int64_t col
 
 void pack_left(const float* b, int64_t stride, int64_t depth, int64_t columns, uint32_t* packed,
                float* sums) {
-  constexpr int64_t part = 96;  // whole vectors and whole tiles
+  constexpr int64_t part = 96;     // whole vectors and whole tiles
+  constexpr int64_t together = 8;  // lines: what was just stored is slow to load in other pieces
   static_assert(part % width == 0 && part % tile_rows == 0, "a part is cut into both");
   const int64_t depth_words = words_of(depth);
-  for (int64_t p = 0; p < depth; p += step) {
-    const Pair rows(b, stride, depth, p);
-    rows.fetch_ahead(stride, columns);
+  for (int64_t first_line = 0; first_line < depth_words; first_line += together) {
+    const int64_t lines = smaller(together, depth_words - first_line);
     for (int64_t j = 0; j < columns; j += part) {
       const int64_t count = smaller(part, columns - j);
-      uint32_t line[part];
-      for (int64_t i = 0; i < count; i += width)
-        store(line + i, count - i >= width ? rows.words(j + i) : rows.words(j + i, first(count - i)));
+      uint32_t line[together][part];
+      for (int64_t l = 0; l < lines; ++l) {
+        const Pair rows(b, stride, depth, (first_line + l) * step);
+        rows.fetch_ahead(stride, j, count);
+        for (int64_t i = 0; i < count; i += width)
+          store(line[l] + i, count - i >= width ? rows.words(j + i) : rows.words(j + i, first(count - i)));
+      }
       for (int64_t i = 0; i < count; i += tile_rows) {
-        uint32_t* to = packed + (j + i) * depth_words + p / step * tile_rows;
-        if (count - i >= tile_rows) {
-          std::memcpy(to, line + i, tile_rows * sizeof *to);
-        } else {
-          for (int64_t r = 0; i + r < count; ++r) to[r] = line[i + r];
+        uint32_t* to = packed + (j + i) * depth_words + first_line * tile_rows;
+        for (int64_t l = 0; l < lines; ++l, to += tile_rows) {
+          if (count - i >= tile_rows) {
+            std::memcpy(to, line[l] + i, tile_rows * sizeof *to);
+          } else {
+            for (int64_t r = 0; i + r < count; ++r) to[r] = line[l][i + r];
+          }
         }
       }
     }
