@@ -12,6 +12,7 @@
 
 #if defined(__linux__)
 #include <sched.h>
+#include <sys/auxv.h>
 #elif defined(__APPLE__)
 #include <sys/sysctl.h>
 #elif defined(_WIN32)
@@ -61,10 +62,10 @@ Isa best_isa() {
 #endif
 }
 
-/** What multiplies small numbers: bytes with AVX-512's registers (leaf 7.0, ecx bit 11) or with AVX2's (7.1,
- * eax bit 4), bfloat16 (7.1, eax bit 5). */
+/** What multiplies small numbers: bytes with AVX-512's registers (leaf 7.0, ecx bit 11), with AVX2's (7.1,
+ * eax bit 4) or with NEON's (FEAT_DotProd), bfloat16 (7.1, eax bit 5). */
 struct Multipliers {
-  bool avx512_vnni = false, avx_vnni = false, avx512_bf16 = false;
+  bool avx512_vnni = false, avx_vnni = false, neon_dot = false, avx512_bf16 = false;
 };
 Multipliers find_multipliers() {
   Multipliers found;
@@ -85,6 +86,10 @@ Multipliers find_multipliers() {
   if (a < 1 || !__get_cpuid_count(7, 1, &a, &b, &c, &d)) return found;
   found.avx_vnni = a & 1u << 4;
   found.avx512_bf16 = a & 1u << 5;
+#elif defined(__aarch64__) && defined(__linux__)
+  found.neon_dot = getauxval(AT_HWCAP) & 1ul << 20;  // HWCAP_ASIMDDP
+#elif defined(__aarch64__) && defined(__APPLE__)
+  found.neon_dot = true;  // every Mac with Arm has it
 #endif
   return found;
 }
@@ -209,6 +214,10 @@ const char* name(Int8Isa isa) {
       return "avxvnni";
     case Int8Isa::avx2:
       return "avx2";
+    case Int8Isa::neon_dot:
+      return "neondot";
+    case Int8Isa::neon:
+      return "neon";
     case Int8Isa::scalar:
       break;
   }
@@ -217,9 +226,10 @@ const char* name(Int8Isa isa) {
 
 Int8Isa int8_isa() {
   static const Int8Isa chosen = [] {
-    if (isa() < Isa::avx2) return Int8Isa::scalar;
-    if (isa() < best_isa()) return Int8Isa::avx2;
+    if (isa() == Isa::scalar) return Int8Isa::scalar;
     const Multipliers found = find_multipliers();
+    if (isa() == Isa::neon) return found.neon_dot ? Int8Isa::neon_dot : Int8Isa::neon;
+    if (isa() < best_isa()) return Int8Isa::avx2;
     return isa() == Isa::avx512 && found.avx512_vnni ? Int8Isa::avx512_vnni
            : found.avx_vnni                          ? Int8Isa::avx_vnni
                                                      : Int8Isa::avx2;

@@ -9,8 +9,8 @@ enum class Isa { scalar, neon, avx2, avx512 };
 Isa isa();
 const char* name(Isa isa);
 
-/** What multiplies bytes. */
-enum class Int8Isa { scalar, avx2, avx_vnni, avx512_vnni };
+/** What multiplies bytes; neon_dot with the instructions that Armv8.2 may have and Armv8.4 has. */
+enum class Int8Isa { scalar, neon, neon_dot, avx2, avx_vnni, avx512_vnni };
 
 /** The best of this machine; where DISTILTUNE_ISA lowers isa(), what belongs to that set alone. */
 Int8Isa int8_isa();

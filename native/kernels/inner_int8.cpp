@@ -13,6 +13,11 @@ extern const InnerInt8 inner_int8_avx_vnni;
 #if defined(DISTILTUNE_AVX512_VNNI)
 extern const InnerInt8 inner_int8_avx512_vnni;
 #endif
+#elif defined(__aarch64__)
+extern const InnerInt8 inner_int8_neon;
+#if defined(DISTILTUNE_NEON_DOT)
+extern const InnerInt8 inner_int8_neon_dot;
+#endif
 #endif
 
 namespace {
@@ -28,6 +33,11 @@ const InnerInt8& inner_int8(Int8Isa isa) {
 #endif
 #if defined(__x86_64__) || defined(_M_X64)
   if (isa != Int8Isa::scalar) return inner_int8_avx2;
+#elif defined(__aarch64__)
+#if defined(DISTILTUNE_NEON_DOT)
+  if (isa == Int8Isa::neon_dot) return inner_int8_neon_dot;
+#endif
+  if (isa != Int8Isa::scalar) return inner_int8_neon;
 #endif
   return inner_int8_scalar;
 }

@@ -2,7 +2,7 @@
 #include "inner_int8.h"
 #include "strips.h"
 
-// Included after tile<rows>() and panel_columns: the walk over tiles that both kinds of VNNI share.
+// Included after tile<rows>() and panel_columns: the walk over tiles that VNNI and NEON share.
 
 namespace distiltune::kernels {
 namespace {

@@ -34,10 +34,11 @@ template <typename Body>
 void on_every_int8_isa(const Body& body) {
   const auto runs = [](Int8Isa each) {
     const bool vnni = each > Int8Isa::avx2;
-    return each <= int8_isa() && (!vnni || each == int8_isa());
+    return each <= int8_isa() && inner_int8(each).isa == each && (!vnni || each == int8_isa());
   };
-  on_each({Int8Isa::scalar, Int8Isa::avx2, Int8Isa::avx_vnni, Int8Isa::avx512_vnni}, int8_isa(), runs,
-          [&] { on_every_isa(body); });
+  on_each({Int8Isa::scalar, Int8Isa::neon, Int8Isa::neon_dot, Int8Isa::avx2, Int8Isa::avx_vnni,
+           Int8Isa::avx512_vnni},
+          int8_isa(), runs, [&] { on_every_isa(body); });
 }
 
 QuantisedRows quantised(const std::vector<float>& x, int64_t rows, int64_t k, int64_t stride) {
