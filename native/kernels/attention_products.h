@@ -38,24 +38,20 @@ class Products {
   void multiply(const float* a, int64_t stride, const Value* right, float* c, int64_t c_stride, int64_t rows,
                 int64_t columns, int64_t depth, Store store = Store::overwrite) const {
     if constexpr (std::is_same_v<Value, float>) {
-      loops_.multiply(a, stride, 1, right, c, c_stride, rows, columns, depth, store, nullptr, {});
+      loops_.multiply(a, stride, right, c, c_stride, rows, columns, depth, store, nullptr, {});
     } else {
       const int64_t width = values(depth);
       Value* words = scratch_of<Value>(Scratch::words, rows * width);
       for (int64_t r = 0; r < rows; ++r) loops_.words(a + r * stride, depth, words + r * width);
-      loops_.multiply(words, width, 1, right, c, c_stride, rows, columns, width, store, nullptr, {});
+      loops_.multiply(words, width, right, c, c_stride, rows, columns, width, store, nullptr, {});
     }
   }
   /** c (rows, columns) = or += aᵀ · right, a (depth, rows). */
   void multiply_transpose(const float* a, int64_t stride, const Value* right, float* c, int64_t c_stride,
                           int64_t rows, int64_t columns, int64_t depth, Store store) const {
-    if constexpr (std::is_same_v<Value, float>) {
-      loops_.multiply(a, 1, stride, right, c, c_stride, rows, columns, depth, store, nullptr, {});
-    } else {
-      Value* left = scratch_of<Value>(Scratch::left, values(depth) * up(rows, tile_rows));
-      loops_.pack_left(a, stride, depth, rows, left, nullptr);
-      loops_.multiply_packed(left, right, c, c_stride, rows, columns, values(depth), store, {});
-    }
+    Value* left = scratch_of<Value>(Scratch::left, values(depth) * up(rows, tile_rows));
+    loops_.pack_left(a, stride, depth, rows, left, nullptr);
+    loops_.multiply_packed(left, right, c, c_stride, rows, columns, values(depth), store, {});
   }
 
  private:

@@ -19,6 +19,7 @@ struct Words {
   static Vec load(const uint32_t* from) { return kernels::load(reinterpret_cast<const float*>(from)); }
   static Vec set(uint32_t word) { return set_bits(word); }
   static Vec add_product(Vec left, Vec right, Vec total) { return add_dot(left, right, total); }
+  static constexpr int steps = 1;
 };
 inline void store(uint32_t* to, Vec words) { store(reinterpret_cast<float*>(to), words); }
 inline void store(uint32_t* to, Vec words, Mask mask) { store(reinterpret_cast<float*>(to), words, mask); }

@@ -28,16 +28,15 @@ void pack_left(const float* b, int64_t stride, int64_t depth, int64_t columns, f
   }
 }
 
-void multiply(const float* a, int64_t a_row, int64_t a_column, const float* packed, float* c,
-              int64_t c_stride, int64_t rows, int64_t columns, int64_t depth, Store store, const float* bias,
-              Ahead) {
-  multiply(a, a_row, a_column, packed, c, c_stride, rows, columns, depth, store, bias,
+void multiply(const float* a, int64_t a_stride, const float* packed, float* c, int64_t c_stride, int64_t rows,
+              int64_t columns, int64_t depth, Store store, const float* bias, Ahead) {
+  multiply(a, a_stride, packed, c, c_stride, rows, columns, depth, store, bias,
            [](float& total, float left, float right) { total += left * right; });
 }
 
 void multiply_packed(const float* left, const float* packed, float* c, int64_t c_stride, int64_t rows,
                      int64_t columns, int64_t depth, Store store, Ahead) {
-  multiply(left, depth, 1, packed, c, c_stride, rows, columns, depth, store, nullptr, {});
+  multiply(left, depth, packed, c, c_stride, rows, columns, depth, store, nullptr, {});
 }
 
 }  // namespace distiltune::kernels::scalar

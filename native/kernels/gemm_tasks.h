@@ -53,7 +53,7 @@ void multiply(ThreadPool& pool, const Loops& loops, const typename Loops::Value*
       const bool first = block == 0, last = block + 1 == depths.parts();
       const int64_t next_block = last ? 0 : block + 1, next_group = last ? later : group;
       loops.multiply(
-          a + r * a_stride + p, a_stride, 1, panels.panel(j, groups.size(group), p, depths.size(block)),
+          a + r * a_stride + p, a_stride, panels.panel(j, groups.size(group), p, depths.size(block)),
           c + r * c_stride + j, c_stride, rows.size(part), groups.size(group), depths.size(block),
           first && !accumulate ? Store::overwrite : Store::accumulate, first && bias ? bias + j : nullptr,
           panels.ahead(groups.begin(next_group), groups.size(next_group), depths.begin(next_block),

@@ -10,7 +10,8 @@ namespace distiltune::kernels {
 namespace {
 
 /** What a Kind of operands packs its values to. It has functions of a vector of them: load(from), set(one)
- * and add_product(left, right, total), which adds the product of each lane to a lane of floats. */
+ * and add_product(left, right, total), which adds the product of each lane to a lane of floats; and how many
+ * `steps` along the depth a tile's loop takes in a turn. */
 template <typename Kind>
 using Value = typename Kind::Value;
 
@@ -38,11 +39,14 @@ void add_sums(const float* b, int64_t stride, int64_t depth, int64_t columns, fl
   }
 }
 
-/** `rows` rows of c by `vectors` vectors of columns, of which the last has `last` lanes in use. */
-template <typename Kind, int rows, int vectors>
-DISTILTUNE_NOINLINE void tile(const Value<Kind>* a, int64_t a_row, int64_t a_column, const Value<Kind>* b,
-                              float* c, int64_t c_stride, int64_t depth, int64_t last, Store how,
-                              const float* bias, Lines& lines) {
+/** `rows` rows of c by `vectors` vectors of columns, of which the last has `last` lanes in use. Rows of a lie
+ * `a_stride` apart, unless it is packed as left operand. */
+template <typename Kind, int rows, int vectors, bool packed>
+DISTILTUNE_NOINLINE void tile(const Value<Kind>* a, int64_t a_stride, const Value<Kind>* b, float* c,
+                              int64_t c_stride, int64_t depth, int64_t last, Store how, const float* bias,
+                              Lines& lines) {
+  constexpr int64_t a_column = packed ? tile_rows : 1;
+  const int64_t a_row = packed ? 1 : a_stride;
   const bool accumulate = how == Store::accumulate;
   const auto put = [how](float* to, Vec v) { how == Store::stream ? stream(to, v) : store(to, v); };
   Vec total[rows][vectors];
@@ -61,6 +65,17 @@ DISTILTUNE_NOINLINE void tile(const Value<Kind>* a, int64_t a_row, int64_t a_col
       for (int v = 0; v < vectors; ++v) prefetch(c + r * c_stride + v * width);
     }
   }
+  const auto step = [&](const Value<Kind>* left_at, const Value<Kind>* right_at) {
+    Vec right[vectors];
+    DISTILTUNE_UNROLL
+    for (int v = 0; v < vectors; ++v) right[v] = Kind::load(right_at + v * width);
+    DISTILTUNE_UNROLL
+    for (int r = 0; r < rows; ++r) {
+      const Vec left = Kind::set(left_at[r * a_row]);
+      DISTILTUNE_UNROLL
+      for (int v = 0; v < vectors; ++v) total[r][v] = Kind::add_product(left, right[v], total[r][v]);
+    }
+  };
   const int64_t steps = lines.each() > 0 ? (depth + lines.each() - 1) / lines.each() : 0;
   for (int64_t p = 0; p < depth;) {
     int64_t end = depth;
@@ -68,16 +83,14 @@ DISTILTUNE_NOINLINE void tile(const Value<Kind>* a, int64_t a_row, int64_t a_col
       end = smaller(depth, p + steps);
       lines.fetch();
     }
+    for (; p + Kind::steps <= end; p += Kind::steps) {
+      DISTILTUNE_UNROLL
+      for (int i = 0; i < Kind::steps; ++i) step(a + i * a_column, b + i * vectors * width);
+      a += Kind::steps * a_column;
+      b += Kind::steps * vectors * width;
+    }
     for (; p < end; ++p) {
-      Vec right[vectors];
-      DISTILTUNE_UNROLL
-      for (int v = 0; v < vectors; ++v) right[v] = Kind::load(b + v * width);
-      DISTILTUNE_UNROLL
-      for (int r = 0; r < rows; ++r) {
-        const Vec left = Kind::set(a[r * a_row]);
-        DISTILTUNE_UNROLL
-        for (int v = 0; v < vectors; ++v) total[r][v] = Kind::add_product(left, right[v], total[r][v]);
-      }
+      step(a, b);
       a += a_column;
       b += vectors * width;
     }
@@ -102,30 +115,29 @@ DISTILTUNE_NOINLINE void tile(const Value<Kind>* a, int64_t a_row, int64_t a_col
 }
 
 template <typename Kind>
-using Tile = void (*)(const Value<Kind>*, int64_t, int64_t, const Value<Kind>*, float*, int64_t, int64_t,
-                      int64_t, Store, const float*, Lines&);
+using Tile = void (*)(const Value<Kind>*, int64_t, const Value<Kind>*, float*, int64_t, int64_t, int64_t,
+                      Store, const float*, Lines&);
 
-template <typename Kind, int vectors>
+template <typename Kind, bool packed, int vectors>
 Tile<Kind> tile_of(int64_t rows) {
-  constexpr Tile<Kind> tiles[tile_rows] = {tile<Kind, 1, vectors>, tile<Kind, 2, vectors>,
-                                           tile<Kind, 3, vectors>, tile<Kind, 4, vectors>,
-                                           tile<Kind, 5, vectors>, tile<Kind, 6, vectors>};
+  constexpr Tile<Kind> tiles[tile_rows] = {tile<Kind, 1, vectors, packed>, tile<Kind, 2, vectors, packed>,
+                                           tile<Kind, 3, vectors, packed>, tile<Kind, 4, vectors, packed>,
+                                           tile<Kind, 5, vectors, packed>, tile<Kind, 6, vectors, packed>};
   return tiles[rows - 1];
 }
 
-template <typename Kind>
+template <typename Kind, bool packed>
 Tile<Kind> tile_of(int64_t rows, int64_t vectors) {
   if constexpr (tile_vectors == 4) {
-    if (vectors == 4) return tile_of<Kind, 4>(rows);
-    if (vectors == 3) return tile_of<Kind, 3>(rows);
+    if (vectors == 4) return tile_of<Kind, packed, 4>(rows);
+    if (vectors == 3) return tile_of<Kind, packed, 3>(rows);
   }
-  return vectors == 2 ? tile_of<Kind, 2>(rows) : tile_of<Kind, 1>(rows);
+  return vectors == 2 ? tile_of<Kind, packed, 2>(rows) : tile_of<Kind, packed, 1>(rows);
 }
 
 template <typename Kind>
-void multiply(const Value<Kind>* a, int64_t a_row, int64_t a_column, const Value<Kind>* packed, float* c,
-              int64_t c_stride, int64_t rows, int64_t columns, int64_t depth, Store how, const float* bias,
-              Ahead ahead) {
+void multiply(const Value<Kind>* a, int64_t a_stride, const Value<Kind>* packed, float* c, int64_t c_stride,
+              int64_t rows, int64_t columns, int64_t depth, Store how, const float* bias, Ahead ahead) {
   const int64_t strips = (rows + tile_rows - 1) / tile_rows,
                 panels = (columns + panel_columns - 1) / panel_columns;
   Lines lines(ahead, strips * panels);
@@ -136,9 +148,9 @@ void multiply(const Value<Kind>* a, int64_t a_row, int64_t a_column, const Value
       const int64_t height = strip_rows(rows - r);
       for (int64_t j = first_column; j < end_column; j += panel_columns) {
         const int64_t panel = smaller(panel_columns, columns - j), vectors = (panel + width - 1) / width;
-        tile_of<Kind>(height, vectors)(a + r * a_row, a_row, a_column, packed + j * depth,
-                                       c + r * c_stride + j, c_stride, depth, panel - (vectors - 1) * width,
-                                       how, bias ? bias + j : nullptr, lines);
+        tile_of<Kind, false>(height, vectors)(
+            a + r * a_stride, a_stride, packed + j * depth, c + r * c_stride + j, c_stride, depth,
+            panel - (vectors - 1) * width, how, bias ? bias + j : nullptr, lines);
       }
       r += height;
     }
@@ -157,8 +169,8 @@ void multiply_packed(const Value<Kind>* left, const Value<Kind>* packed, float* 
     const int64_t bytes = panel_columns * depth * static_cast<int64_t>(sizeof *packed);
     Lines lines(j + panel < columns ? Ahead{packed + (j + panel) * depth, bytes} : ahead, strips);
     for (int64_t r = 0; r < rows; r += tile_rows)
-      tile_of<Kind>(smaller(tile_rows, rows - r), vectors)(
-          left + r * depth, 1, tile_rows, packed + j * depth, c + r * c_stride + j, c_stride, depth,
+      tile_of<Kind, true>(smaller(tile_rows, rows - r), vectors)(
+          left + r * depth, 0, packed + j * depth, c + r * c_stride + j, c_stride, depth,
           panel - (vectors - 1) * width, how, nullptr, lines);
   }
   if (how == Store::stream) end_stream();

@@ -13,7 +13,8 @@ struct Floats {
   using Value = float;
   static Vec load(const float* from) { return kernels::load(from); }
   static Vec set(float value) { return kernels::set(value); }
-  static Vec add_product(Vec left, Vec right, Vec total) { return fma(left, right, total); }
+  static Vec add_product(Vec left, Vec right, Vec total) { return fma_in_place(left, right, total); }
+  static constexpr int steps = tile_steps;
 };
 
 void pack(const float* b, int64_t stride, int64_t depth, int64_t columns, float* packed) {

@@ -49,12 +49,11 @@ struct Inner {
    * depth * round_up(columns, 6) floats; sums (columns), if not null, gains the sum of each column. */
   void (*pack_left)(const float* b, int64_t stride, int64_t depth, int64_t columns, float* packed,
                     float* sums);
-  /** c (rows, columns) = or += a · b, element (r, p) of a at a[r * a_row + p * a_column], b packed. Products
+  /** c (rows, columns) = or += a · b, b packed. Products
    * of an element of c are added in rising order of p, from zero or from `bias` (columns) if not null, and
    * the sum then to c. */
-  void (*multiply)(const float* a, int64_t a_row, int64_t a_column, const float* packed, float* c,
-                   int64_t c_stride, int64_t rows, int64_t columns, int64_t depth, Store store,
-                   const float* bias, Ahead ahead);
+  void (*multiply)(const float* a, int64_t a_stride, const float* packed, float* c, int64_t c_stride,
+                   int64_t rows, int64_t columns, int64_t depth, Store store, const float* bias, Ahead ahead);
   /** c (rows, columns) = or += a · b, a packed by pack_left; the same order of sums. */
   void (*multiply_packed)(const float* left, const float* packed, float* c, int64_t c_stride, int64_t rows,
                           int64_t columns, int64_t depth, Store store, Ahead ahead);

@@ -26,9 +26,8 @@ struct InnerBf16 {
   /** The sums are of the values before they are rounded. */
   void (*pack_left)(const float* b, int64_t stride, int64_t depth, int64_t columns, uint32_t* packed,
                     float* sums);
-  void (*multiply)(const uint32_t* a, int64_t a_row, int64_t a_column, const uint32_t* packed, float* c,
-                   int64_t c_stride, int64_t rows, int64_t columns, int64_t depth, Store store,
-                   const float* bias, Ahead ahead);
+  void (*multiply)(const uint32_t* a, int64_t a_stride, const uint32_t* packed, float* c, int64_t c_stride,
+                   int64_t rows, int64_t columns, int64_t depth, Store store, const float* bias, Ahead ahead);
   void (*multiply_packed)(const uint32_t* left, const uint32_t* packed, float* c, int64_t c_stride,
                           int64_t rows, int64_t columns, int64_t depth, Store store, Ahead ahead);
 };

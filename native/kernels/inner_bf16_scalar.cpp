@@ -43,10 +43,9 @@ void pack_left(const float* b, int64_t stride, int64_t depth, int64_t columns, u
   }
 }
 
-void multiply(const uint32_t* a, int64_t a_row, int64_t a_column, const uint32_t* packed, float* c,
-              int64_t c_stride, int64_t rows, int64_t columns, int64_t depth, Store store, const float* bias,
-              Ahead) {
-  scalar::multiply(a, a_row, a_column, packed, c, c_stride, rows, columns, depth, store, bias,
+void multiply(const uint32_t* a, int64_t a_stride, const uint32_t* packed, float* c, int64_t c_stride,
+              int64_t rows, int64_t columns, int64_t depth, Store store, const float* bias, Ahead) {
+  scalar::multiply(a, a_stride, packed, c, c_stride, rows, columns, depth, store, bias,
                    [](float& total, uint32_t left, uint32_t right) {
                      // Products of two bfloat16 are exact: a sum, rounded once.
                      total += second_of(left) * second_of(right);
@@ -56,7 +55,7 @@ void multiply(const uint32_t* a, int64_t a_row, int64_t a_column, const uint32_t
 
 void multiply_packed(const uint32_t* left, const uint32_t* packed, float* c, int64_t c_stride, int64_t rows,
                      int64_t columns, int64_t depth, Store store, Ahead) {
-  multiply(left, depth, 1, packed, c, c_stride, rows, columns, depth, store, nullptr, {});
+  multiply(left, depth, packed, c, c_stride, rows, columns, depth, store, nullptr, {});
 }
 
 }  // namespace

@@ -8,9 +8,8 @@ namespace distiltune::kernels::scalar {
 void pack(const float* b, int64_t stride, int64_t depth, int64_t columns, float* packed);
 void pack_transposed(const float* bt, int64_t stride, int64_t depth, int64_t columns, float* packed);
 void pack_left(const float* b, int64_t stride, int64_t depth, int64_t columns, float* packed, float* sums);
-void multiply(const float* a, int64_t a_row, int64_t a_column, const float* packed, float* c,
-              int64_t c_stride, int64_t rows, int64_t columns, int64_t depth, Store store, const float* bias,
-              Ahead);
+void multiply(const float* a, int64_t a_stride, const float* packed, float* c, int64_t c_stride, int64_t rows,
+              int64_t columns, int64_t depth, Store store, const float* bias, Ahead);
 void multiply_packed(const float* left, const float* packed, float* c, int64_t c_stride, int64_t rows,
                      int64_t columns, int64_t depth, Store store, Ahead);
 void philox(const uint32_t key[2], const uint32_t stream[2], uint64_t first, int64_t blocks, uint16_t* draws);

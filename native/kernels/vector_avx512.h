@@ -19,6 +19,7 @@ using Vec = __m512;
 using Mask = __mmask16;
 constexpr int64_t width = 16;
 constexpr int tile_vectors = 4;  // a tile of the product: 6 rows of 4 vectors, 24 of the 32 registers
+constexpr int tile_steps = 1;    // along the depth, in a turn of its loop
 
 /** Asks for a line of memory that is read soon. */
 inline void prefetch(const float* from) { _mm_prefetch(reinterpret_cast<const char*>(from), _MM_HINT_T0); }
@@ -42,6 +43,8 @@ inline Vec div(Vec a, Vec b) { return _mm512_div_ps(a, b); }
 inline Vec root(Vec a) { return _mm512_sqrt_ps(a); }
 /** a * b + c, rounded once. */
 inline Vec fma(Vec a, Vec b, Vec c) { return _mm512_fmadd_ps(a, b, c); }
+/** The same; c is to keep its register. */
+inline Vec fma_in_place(Vec a, Vec b, Vec c) { return fma(a, b, c); }
 /** c - a * b, rounded once. */
 inline Vec fnma(Vec a, Vec b, Vec c) { return _mm512_fnmadd_ps(a, b, c); }
 /** b where either is not a number. */

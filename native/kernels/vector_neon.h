@@ -18,6 +18,7 @@ struct Mask {
 };
 constexpr int64_t width = 4;
 constexpr int tile_vectors = 4;  // a tile of the product: 6 rows of 4 vectors, 24 of the 32 registers
+constexpr int tile_steps = 1;
 
 inline void prefetch(const float* from) { __builtin_prefetch(from); }
 
@@ -48,6 +49,7 @@ inline Vec mul(Vec a, Vec b) { return vmulq_f32(a, b); }
 inline Vec div(Vec a, Vec b) { return vdivq_f32(a, b); }
 inline Vec root(Vec a) { return vsqrtq_f32(a); }
 inline Vec fma(Vec a, Vec b, Vec c) { return vfmaq_f32(c, a, b); }
+inline Vec fma_in_place(Vec a, Vec b, Vec c) { return fma(a, b, c); }
 inline Vec fnma(Vec a, Vec b, Vec c) { return vfmsq_f32(c, a, b); }
 inline Vec larger(Vec a, Vec b) { return vbslq_f32(vcgtq_f32(a, b), a, b); }
 inline Vec smaller(Vec a, Vec b) { return vbslq_f32(vcltq_f32(a, b), a, b); }
