@@ -60,7 +60,7 @@ describe('a step in bf16', () => {
 		['the tiny model', {}, second],
 		['minilm-l6', minilm, posts],
 	] as [string, Partial<SessionOptions>, RaggedBatch][])(
-		'has the gradients of fp32 within 10%% and its loss within 1%%, but not its bits: %s',
+		'has the gradients of fp32 within a tenth and its loss within a hundredth, but not its bits: %s',
 		async (_, model, batch) => {
 			const want = await gradients(model, batch);
 			const got = await gradients({ ...model, dtype: 'bf16' }, batch);
