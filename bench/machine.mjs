@@ -46,7 +46,7 @@ export class Ceilings {
 		return ceilings;
 	}
 
-	/** { fp32, bf16, int8 } in 1e9 operations a second, 0 where the processor has none; { read, copy } in GB/s. */
+	/** { fp32, bf16, int8 } of registers in 1e9 operations a second, 0 where the processor has none; { tile } of our fp32 fed from the nearest cache; { read, copy } in GB/s. */
 	async measure() {
 		const round = await this.#probe.take(1);
 		this.rounds.push(round);
@@ -68,7 +68,7 @@ export function ceilingsTold(rounds) {
 	const share = (name) => `${median(of(name)).toFixed(0)} (${Math.min(...of(name)).toFixed(0)} to ${Math.max(...of(name)).toFixed(0)})`;
 	const { isa, threads, bf16 } = rounds[0];
 	const registers = `registers ${isa}, ${threads} threads: fp32 ${share('fp32')} GFLOP/s, ${bf16 > 0 ? `bf16 ${share('bf16')} GFLOP/s` : 'no bf16'}, int8 ${share('int8')} GOP/s`;
-	return `${registers}; memory: read ${share('read')}, copy ${share('copy')} GB/s`;
+	return `${registers}; our fp32 tile from the first-level cache ${share('tile')} GFLOP/s; memory: read ${share('read')}, copy ${share('copy')} GB/s`;
 }
 
 export const median = (numbers) => {

@@ -20,20 +20,29 @@ constexpr int64_t depth_limit = 768;
 DISTILTUNE_NOINLINE void add_products(const uint8_t* a, const int8_t* packed, int64_t depth,
                                       const __m256i* from, __m256i* totals) {
   __m256i total[vectors];
+  DISTILTUNE_UNROLL
   for (int v = 0; v < vectors; ++v) total[v] = from ? _mm256_load_si256(from + v) : _mm256_setzero_si256();
   const __m256i one = _mm256_set1_epi16(1);
   const auto* w = reinterpret_cast<const __m256i*>(packed);
-  for (int64_t p = 0; p < depth; p += 16, w += 4 * vectors) {
-    const __m256i a0 = four_bytes(a + p), a1 = four_bytes(a + p + 4), a2 = four_bytes(a + p + 8),
-                  a3 = four_bytes(a + p + 12);
+  const auto step = [&](const uint8_t* left, const __m256i* right) {
+    const __m256i a0 = four_bytes(left), a1 = four_bytes(left + 4), a2 = four_bytes(left + 8),
+                  a3 = four_bytes(left + 12);
+    DISTILTUNE_UNROLL
     for (int v = 0; v < vectors; ++v) {
       const __m256i low =
-          _mm256_add_epi16(_mm256_maddubs_epi16(a0, w[v]), _mm256_maddubs_epi16(a1, w[vectors + v]));
-      const __m256i high = _mm256_add_epi16(_mm256_maddubs_epi16(a2, w[2 * vectors + v]),
-                                            _mm256_maddubs_epi16(a3, w[3 * vectors + v]));
+          _mm256_add_epi16(_mm256_maddubs_epi16(a0, right[v]), _mm256_maddubs_epi16(a1, right[vectors + v]));
+      const __m256i high = _mm256_add_epi16(_mm256_maddubs_epi16(a2, right[2 * vectors + v]),
+                                            _mm256_maddubs_epi16(a3, right[3 * vectors + v]));
       total[v] = _mm256_add_epi32(total[v], _mm256_madd_epi16(_mm256_add_epi16(low, high), one));
     }
+  };
+  int64_t p = 0;
+  for (; p + 32 <= depth; p += 32, w += 8 * vectors) {  // two steps a turn, as in tiles of floats
+    step(a + p, w);
+    step(a + p + 16, w + 4 * vectors);
   }
+  if (p < depth) step(a + p, w);
+  DISTILTUNE_UNROLL
   for (int v = 0; v < vectors; ++v) _mm256_store_si256(totals + v, total[v]);
 }
 
