@@ -70,7 +70,7 @@ struct Multipliers {
 Multipliers find_multipliers() {
   Multipliers found;
 #if defined(DISTILTUNE_EMULATE)
-  found.avx512_vnni = found.avx512_bf16 = true;
+  found.avx512_vnni = found.avx_vnni = found.avx512_bf16 = true;
 #elif defined(_MSC_VER) && defined(_M_X64)
   int leaf[4];
   __cpuidex(leaf, 7, 0);
@@ -224,17 +224,31 @@ const char* name(Int8Isa isa) {
   return "scalar";
 }
 
+bool has(Int8Isa each) {
+  static const Multipliers found = isa() < best_isa() ? Multipliers{} : find_multipliers();
+  switch (each) {
+    case Int8Isa::avx512_vnni:
+      return isa() == Isa::avx512 && found.avx512_vnni;
+    case Int8Isa::avx_vnni:
+      return isa() >= Isa::avx2 && found.avx_vnni;
+    case Int8Isa::avx2:
+      return isa() >= Isa::avx2;
+    case Int8Isa::neon_dot:
+      return isa() == Isa::neon && found.neon_dot;
+    case Int8Isa::neon:
+      return isa() == Isa::neon;
+    case Int8Isa::scalar:
+      break;
+  }
+  return true;
+}
+
 Int8Isa int8_isa() {
-  static const Int8Isa chosen = [] {
-    if (isa() == Isa::scalar) return Int8Isa::scalar;
-    const Multipliers found = find_multipliers();
-    if (isa() == Isa::neon) return found.neon_dot ? Int8Isa::neon_dot : Int8Isa::neon;
-    if (isa() < best_isa()) return Int8Isa::avx2;
-    return isa() == Isa::avx512 && found.avx512_vnni ? Int8Isa::avx512_vnni
-           : found.avx_vnni                          ? Int8Isa::avx_vnni
-                                                     : Int8Isa::avx2;
-  }();
-  return chosen;
+  for (Int8Isa each :
+       {Int8Isa::avx512_vnni, Int8Isa::avx_vnni, Int8Isa::avx2, Int8Isa::neon_dot, Int8Isa::neon}) {
+    if (has(each)) return each;
+  }
+  return Int8Isa::scalar;
 }
 
 const char* name(Bf16Isa isa) {

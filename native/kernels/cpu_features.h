@@ -12,14 +12,16 @@ const char* name(Isa isa);
 /** What multiplies bytes; neon_dot with the instructions that Armv8.2 may have and Armv8.4 has. */
 enum class Int8Isa { scalar, neon, neon_dot, avx2, avx_vnni, avx512_vnni };
 
-/** The best of this machine; where DISTILTUNE_ISA lowers isa(), what belongs to that set alone. */
+/** Whether this machine has it; where DISTILTUNE_ISA lowers isa(), of what belongs to that set alone. */
+bool has(Int8Isa isa);
+/** The best that it has. */
 Int8Isa int8_isa();
 const char* name(Int8Isa isa);
 
 /** What multiplies bfloat16: avx2 by way of floats, avx512_bf16 natively. */
 enum class Bf16Isa { scalar, avx2, avx512_bf16 };
 
-/** As int8_isa(). */
+/** The best that this machine has, as for bytes. */
 Bf16Isa bf16_isa();
 const char* name(Bf16Isa isa);
 

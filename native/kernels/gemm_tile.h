@@ -76,11 +76,11 @@ DISTILTUNE_NOINLINE void tile(const Value<Kind>* a, int64_t a_stride, const Valu
       for (int v = 0; v < vectors; ++v) total[r][v] = Kind::add_product(left, right[v], total[r][v]);
     }
   };
-  const int64_t steps = lines.each() > 0 ? (depth + lines.each() - 1) / lines.each() : 0;
+  const int64_t apart = lines.each() > 0 ? (depth + lines.each() - 1) / lines.each() : 0;
   for (int64_t p = 0; p < depth;) {
     int64_t end = depth;
-    if (steps > 0) {
-      end = smaller(depth, p + steps);
+    if (apart > 0) {
+      end = smaller(depth, p + apart);
       lines.fetch();
     }
     for (; p + Kind::steps <= end; p += Kind::steps) {

@@ -13,8 +13,8 @@ using Vec = __m256;
 using Mask = __m256;  // a lane's sign bit
 constexpr int64_t width = 8;
 constexpr int tile_vectors = 2;  // a tile of the product: 6 rows of 2 vectors, 12 of the 16 registers
-// Zen 3 takes in 6 instructions a cycle, and 3 where the other thread of the core works too: of a tile's
-// 24, 3.5 are the loop's own.
+// Of the 24 instructions of a step 4 are the loop's own: free where a core takes in 6 a cycle (Zen 3), not
+// where its other thread takes half of them.
 constexpr int tile_steps = 4;
 
 inline void prefetch(const float* from) { _mm_prefetch(reinterpret_cast<const char*>(from), _MM_HINT_T0); }

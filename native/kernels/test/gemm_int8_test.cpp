@@ -32,10 +32,7 @@ struct Layer {
 /** Every way to multiply bytes that this machine has, beside every way to round rows to them. */
 template <typename Body>
 void on_every_int8_isa(const Body& body) {
-  const auto runs = [](Int8Isa each) {
-    const bool vnni = each > Int8Isa::avx2;
-    return each <= int8_isa() && inner_int8(each).isa == each && (!vnni || each == int8_isa());
-  };
+  const auto runs = [](Int8Isa each) { return has(each) && inner_int8(each).isa == each; };
   on_each({Int8Isa::scalar, Int8Isa::neon, Int8Isa::neon_dot, Int8Isa::avx2, Int8Isa::avx_vnni,
            Int8Isa::avx512_vnni},
           int8_isa(), runs, [&] { on_every_isa(body); });

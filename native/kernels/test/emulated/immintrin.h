@@ -1,7 +1,7 @@
 #pragma once
-// Stands in for the compiler's immintrin.h where the AVX-512 loops are compiled for a machine without AVX-512
-// (DISTILTUNE_EMULATE, CONTRIBUTING.md): SIMDe's functions, and below, lane by lane, what SIMDe 0.7.4 of
-// Debian 12 lacks or computes otherwise than the processor.
+// Stands in for the compiler's immintrin.h where loops for AVX-512 and AVX-VNNI are compiled for a machine
+// without (DISTILTUNE_EMULATE, CONTRIBUTING.md): SIMDe's functions, and below, lane by lane, what SIMDe 0.7.4
+// of Debian 12 lacks or computes otherwise than the processor.
 #define SIMDE_ENABLE_NATIVE_ALIASES
 #include <simde/x86/avx512.h>
 #include <simde/x86/f16c.h>
@@ -70,6 +70,9 @@ inline void _mm512_mask_storeu_ps(void* to, __mmask16 mask, __m512 v) {
 inline __m512 _mm512_maskz_loadu_ps(__mmask16 mask, const void* from) {
   return emulated::made<__m512, float>(
       [&](int i) { return mask >> i & 1 ? static_cast<const float*>(from)[i] : 0.0f; });
+}
+inline __m256i _mm256_dpbusd_avx_epi32(__m256i total, __m256i a, __m256i b) {
+  return _mm256_dpbusd_epi32(total, a, b);
 }
 // Macros, as their last operand is a constant in the processor's own.
 #define _mm512_shuffle_f32x4(a, b, choice) emulated::shuffle_f32x4(a, b, choice)
