@@ -24,22 +24,9 @@
 #include "peaks.h"
 
 using namespace distiltune::kernels;
-using distiltune::bench::now;
+using distiltune::bench::median_seconds;
 
 namespace {
-
-template <typename Call>
-double median_seconds(const ThreadPool& pool, int rounds, const Call& call) {
-  call(0);
-  std::vector<double> times;
-  for (int round = 0; round < rounds; ++round) {
-    const double start = now(pool);
-    call(round);
-    times.push_back(now(pool) - start);
-  }
-  std::nth_element(times.begin(), times.begin() + times.size() / 2, times.end());
-  return times[times.size() / 2];
-}
 
 std::vector<float> values(int64_t n, float deviation = 1) {
   std::vector<float> result(n);

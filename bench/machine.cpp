@@ -1,11 +1,11 @@
 // One line of JSON a round: what the registers and the memory allow in this minute.
 //   bench_machine [threads]    a line on standard input asks for a round; the end of it ends the program
-#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <vector>
 
 #include "kernels/inner.h"
+#include "kernels/strips.h"
 #include "peaks.h"
 
 using namespace distiltune;
@@ -16,20 +16,16 @@ namespace {
  * somebody else, loads and what is taken in a cycle are shared with it, which loops on registers alone do not notice. */
 double tile_rate(kernels::ThreadPool& pool) {
   const kernels::Inner& loops = kernels::inner();
-  constexpr int64_t rows = 6, depth = 96, times = 4000;
+  constexpr int64_t depth = 96, times = 4000;
   const int64_t columns = 4 * loops.width, tasks = 8 * pool.threads();
-  std::vector<double> rates;
-  for (int round = 0; round < 12; ++round) {
-    const double start = bench::now(pool);
+  const double seconds = bench::median_seconds(pool, 12, [&](int) {
     pool.run(tasks, [&](int64_t) {
-      std::vector<float> a(rows * depth, 0.5f), b(depth * columns, 0.5f), c(rows * columns);
+      std::vector<float> a(kernels::tile_rows * depth, 0.5f), b(depth * columns, 0.5f), c(kernels::tile_rows * columns);
       for (int64_t time = 0; time < times; ++time)
-        loops.multiply(a.data(), depth, b.data(), c.data(), columns, rows, columns, depth, kernels::Store::overwrite, nullptr, {});
+        loops.multiply(a.data(), depth, b.data(), c.data(), columns, kernels::tile_rows, columns, depth, kernels::Store::overwrite, nullptr, {});
     });
-    rates.push_back(2e-9 * static_cast<double>(rows * columns * depth * times * tasks) / (bench::now(pool) - start));
-  }
-  std::nth_element(rates.begin(), rates.begin() + 6, rates.end());
-  return rates[6];
+  });
+  return 2e-9 * static_cast<double>(kernels::tile_rows * columns * depth * times * tasks) / seconds;
 }
 
 }  // namespace

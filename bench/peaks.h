@@ -35,6 +35,20 @@ inline double thread_now() {
 /** One thread is measured by its own time, several by the clock on the wall. */
 inline double now(const kernels::ThreadPool& pool) { return pool.threads() == 1 ? thread_now() : now(); }
 
+/** Of `rounds` calls with their number, after one that does not count. */
+template <typename Call>
+inline double median_seconds(const kernels::ThreadPool& pool, int rounds, const Call& call) {
+  call(0);
+  std::vector<double> times;
+  for (int round = 0; round < rounds; ++round) {
+    const double start = now(pool);
+    call(round);
+    times.push_back(now(pool) - start);
+  }
+  std::nth_element(times.begin(), times.begin() + times.size() / 2, times.end());
+  return times[times.size() / 2];
+}
+
 #if defined(__x86_64__)
 // As many sums as a tile of the product has, which depend on nothing but themselves: 12 under AVX2, 24 under AVX-512. Two units that take
 // six cycles, as Zen 5's for bf16, need 12 to be busy and more to be always busy. `Vec` is what sums are made of, `a` and `b` what is multiplied.

@@ -206,6 +206,12 @@ Isa isa() {
   return chosen;
 }
 
+/** None where DISTILTUNE_ISA lowers isa(). */
+static const Multipliers& multipliers() {
+  static const Multipliers found = isa() < best_isa() ? Multipliers{} : find_multipliers();
+  return found;
+}
+
 const char* name(Int8Isa isa) {
   switch (isa) {
     case Int8Isa::avx512_vnni:
@@ -225,7 +231,7 @@ const char* name(Int8Isa isa) {
 }
 
 bool has(Int8Isa each) {
-  static const Multipliers found = isa() < best_isa() ? Multipliers{} : find_multipliers();
+  const Multipliers& found = multipliers();
   switch (each) {
     case Int8Isa::avx512_vnni:
       return isa() == Isa::avx512 && found.avx512_vnni;
@@ -265,7 +271,7 @@ const char* name(Bf16Isa isa) {
 
 Bf16Isa bf16_isa() {
   static const Bf16Isa chosen = [] {
-    if (isa() == Isa::avx512 && find_multipliers().avx512_bf16) return Bf16Isa::avx512_bf16;
+    if (isa() == Isa::avx512 && multipliers().avx512_bf16) return Bf16Isa::avx512_bf16;
     return isa() >= Isa::avx2 ? Bf16Isa::avx2 : Bf16Isa::scalar;
   }();
   return chosen;

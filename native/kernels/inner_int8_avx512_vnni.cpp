@@ -1,5 +1,5 @@
-#include <immintrin.h>
-
+#include "vector_avx512.h"
+//
 #include <cstring>
 
 #include "inner_int8.h"
@@ -8,7 +8,7 @@ namespace distiltune::kernels {
 namespace {
 
 using Sums = __m512i;
-constexpr int lanes = 16, vectors = 4;  // tiles of six rows take 24 of the 32 registers
+constexpr int sum_lanes = 16, vectors = 4;  // tiles of six rows take 24 of the 32 registers
 inline Sums no_sums() { return _mm512_setzero_si512(); }
 inline __m512i four_bytes(const uint8_t* from) {
   int value;

@@ -5,7 +5,7 @@ namespace {
 
 using Sums = __m256i;
 // An instruction takes four or five cycles: eight or more sums at a time keep it busy.
-constexpr int lanes = 8, vectors = 2;
+constexpr int sum_lanes = 8, vectors = 2;
 inline Sums no_sums() { return _mm256_setzero_si256(); }
 inline __m256i weights(const int8_t* from) {
   return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));

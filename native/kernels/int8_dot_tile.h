@@ -4,7 +4,7 @@
 
 // A tile of instructions that multiply four bytes by four and add them up in 32 bits. Included after
 // constexpr int vectors, of weights in a panel, and these words:
-//   Sums                              a vector of whole numbers, `lanes` of them
+//   Sums                              a vector of whole numbers, `sum_lanes` of them
 //   Sums no_sums()
 //   Bytes four_bytes(from)            four bytes of a row in every lane
 //   Bytes weights(from)               a vector of weights, four of each column
@@ -14,7 +14,7 @@
 namespace distiltune::kernels {
 namespace {
 
-constexpr int64_t panel_columns = lanes * vectors;
+constexpr int64_t panel_columns = sum_lanes * vectors;
 
 template <int rows>
 DISTILTUNE_NOINLINE void tile(const uint8_t* a, int64_t a_stride, const int8_t* packed, int64_t depth,
@@ -30,7 +30,7 @@ DISTILTUNE_NOINLINE void tile(const uint8_t* a, int64_t a_stride, const int8_t* 
   for (int64_t p = 0; p < depth; p += 4, w += 4 * panel_columns) {
     decltype(weights(w)) right[vectors];
     DISTILTUNE_UNROLL
-    for (int v = 0; v < vectors; ++v) right[v] = weights(w + 4 * lanes * v);
+    for (int v = 0; v < vectors; ++v) right[v] = weights(w + 4 * sum_lanes * v);
     DISTILTUNE_UNROLL
     for (int r = 0; r < rows; ++r) {
       const auto left = four_bytes(a + r * a_stride + p);
@@ -45,9 +45,9 @@ DISTILTUNE_NOINLINE void tile(const uint8_t* a, int64_t a_stride, const int8_t* 
     for (int v = 0; v < vectors; ++v) sums[r][v] = total[r][v];
   }
   for (int r = 0; r < rows; ++r) {
-    for (int v = 0; v < vectors && lanes * v < columns; ++v)
-      store(sums[r][v], scales, row + r, column + lanes * v, y + r * y_stride + lanes * v,
-            columns - lanes * v);
+    for (int v = 0; v < vectors && sum_lanes * v < columns; ++v)
+      store(sums[r][v], scales, row + r, column + sum_lanes * v, y + r * y_stride + sum_lanes * v,
+            columns - sum_lanes * v);
   }
 }
 
